@@ -1,0 +1,177 @@
+"""Every error of the package, as one tree.
+
+MedaccordError
+├ InvalidInput               something handed in is not what it must be; the message says what to do
+│ ├ InvalidIdentifier        an address, a digest or an account name
+│ ├ InvalidDocument          JSON text, or a document of ours
+│ ├ InvalidTerms             the terms of a consent
+│ ├ InvalidScope             a SMART scope
+│ ├ InvalidBundle            a FHIR Bundle
+│ ├ InvalidRequest           a request for access, or the parameters of a call
+│ ├ InvalidSignIn            an EIP-4361 sign-in message
+│ └ InvalidDeployment        the record of a deployment
+├ TransportError             a node or a gatekeeper is out of reach, or answered badly
+├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
+├ KeyMissing                 the key is not, or no longer, in the key store
+├ AccessRefused              a gatekeeper does not release what was asked for
+└ VerificationFailed         something does not check
+  ├ CommitmentMismatch       a document is not the one committed to
+  ├ ProofMismatch            a record or an entry is not under the root it is said to be under
+  ├ LogMismatch              an audit log was cut, changed, reordered or replaced
+  ├ ReceiptMismatch          a receipt does not fit what it is the receipt for
+  ├ SignatureMismatch        a signature is malformed, malleable or by somebody else
+  ├ DecryptionFailed         a sealed record was changed, moved, or is sealed to another key
+  └ DeploymentMismatch       the chain, or the code on it, is not what the deployment record says
+"""
+
+from medaccord.core.refusals import Refusal
+
+__all__ = [
+    "AccessRefused",
+    "CommitmentMismatch",
+    "ContractReverted",
+    "DecryptionFailed",
+    "DeploymentMismatch",
+    "InvalidBundle",
+    "InvalidDeployment",
+    "InvalidDocument",
+    "InvalidIdentifier",
+    "InvalidInput",
+    "InvalidRequest",
+    "InvalidScope",
+    "InvalidSignIn",
+    "InvalidTerms",
+    "KeyMissing",
+    "LogMismatch",
+    "MedaccordError",
+    "ProofMismatch",
+    "ReceiptMismatch",
+    "SignatureMismatch",
+    "TransportError",
+    "VerificationFailed",
+]
+
+
+class MedaccordError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class InvalidInput(MedaccordError):
+    """Something handed in is not what it must be.
+
+    Attributes:
+        problem: One line that says what is wrong and what to do about it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class InvalidIdentifier(InvalidInput):
+    """Text or bytes that are no address, digest or account name."""
+
+
+class InvalidDocument(InvalidInput):
+    """Text that is no JSON as we accept it, or no document of the profile it claims.
+
+    Attributes:
+        line: Line of the fault, counted from 1; None where it is not known.
+        column: Column of the fault in characters, counted from 1; None where it is not known.
+    """
+
+    def __init__(self, problem: str, *, line: int | None = None, column: int | None = None) -> None:
+        where = "" if line is None else f" (line {line}, column {column})"
+        super().__init__(problem + where)
+        self.line = line
+        self.column = column
+
+
+class InvalidTerms(InvalidInput):
+    """Terms of a consent that are malformed, or of an unknown profile."""
+
+
+class InvalidScope(InvalidInput):
+    """A SMART scope outside what we grant."""
+
+
+class InvalidBundle(InvalidInput):
+    """A file or body that is no FHIR Bundle of one patient."""
+
+
+class InvalidRequest(InvalidInput):
+    """A request for access, or parameters of a call, that cannot be answered as they stand."""
+
+
+class InvalidSignIn(InvalidInput):
+    """Text that is no EIP-4361 message of the closed grammar we accept."""
+
+
+class InvalidDeployment(InvalidInput):
+    """A deployment record that is missing, malformed or incomplete."""
+
+
+class TransportError(MedaccordError):
+    """A node or a gatekeeper could not be reached, or its answer made no sense."""
+
+
+class ContractReverted(MedaccordError):
+    """A contract refused a call; its subclasses carry the values of the contract's own error."""
+
+
+class KeyMissing(MedaccordError):
+    """The key asked for is not in the key store: never made there, or erased."""
+
+
+class AccessRefused(MedaccordError):
+    """A gatekeeper does not release what was asked for.
+
+    Attributes:
+        reason: The coded reason.
+        detail: One sentence for a person, free of anything about records not released.
+    """
+
+    def __init__(self, reason: Refusal, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class VerificationFailed(MedaccordError):
+    """Something that was checked does not check; nothing it covers may be relied on."""
+
+
+class CommitmentMismatch(VerificationFailed):
+    """A document and a salt do not open the commitment they are handed in with."""
+
+
+class ProofMismatch(VerificationFailed):
+    """A leaf, an entry or a record is not where its proof says it is."""
+
+
+class LogMismatch(VerificationFailed):
+    """An audit log is not the one its head stands for.
+
+    Attributes:
+        number: Number of the first entry that does not fit, counted from 1.
+    """
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(f"entry {number}: {problem}")
+        self.number = number
+
+
+class ReceiptMismatch(VerificationFailed):
+    """A receipt does not fit the answer, the steward or the log it is held against."""
+
+
+class SignatureMismatch(VerificationFailed):
+    """A signature is of wrong length, malleable (high s), or by another key than it must be."""
+
+
+class DecryptionFailed(VerificationFailed):
+    """A sealed record was changed, belongs elsewhere, or is sealed to another key."""
+
+
+class DeploymentMismatch(VerificationFailed):
+    """The chain connected to, or the code at an address, is not what the deployment record says."""
