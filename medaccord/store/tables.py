@@ -1,0 +1,266 @@
+"""Every table, as SQLAlchemy Core sees it; `migrations` makes them.
+
+Nothing here is readable without a key from outside the database but pseudonyms, times, sizes and
+what is on the chain anyway: what a patient's record, request, opening or log entry says stands in a
+`ciphertext`, its data key in a `wrapped_key` (`medaccord.core.envelope`).
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from medaccord.store.columns import ADDRESS, DIGEST, KEY, OWNER, Instant
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _sealed() -> tuple[Column[Any], Column[Any]]:
+    return (
+        Column("ciphertext", LargeBinary, nullable=False),
+        Column("wrapped_key", LargeBinary(80), nullable=False),
+    )
+
+
+# --- Patients ---
+
+enrolment_code = Table(
+    "enrolment_code",
+    metadata,
+    Column("code", DIGEST, primary_key=True),  # keyed hash of the code, never the code
+    Column("patient_ref", OWNER, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+enrolment_attempt = Table(
+    "enrolment_attempt",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("account", ADDRESS, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+patient_account = Table(
+    "patient_account",
+    metadata,
+    Column("account", ADDRESS, primary_key=True),
+    Column("patient_ref", OWNER, nullable=False, index=True),
+    Column("enrolled_at", Instant, nullable=False),
+)
+
+# --- Records ---
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("patient_ref", OWNER, nullable=False),
+    Column("topic", DIGEST, nullable=False, index=True),
+    Column("root", DIGEST, nullable=False),
+    Column("leaves", LargeBinary, nullable=False),  # salted, 32 bytes each; outlives an erasure
+    Column("prepared_at", Instant, nullable=False),
+    Column("transaction_hash", DIGEST),
+    Column("block_number", BigInteger),
+    Column("block_hash", DIGEST),
+    Column("anchored_at", Instant),
+    CheckConstraint(
+        "(anchored_at IS NULL) = (transaction_hash IS NULL)"
+        " AND (anchored_at IS NULL) = (block_number IS NULL)"
+        " AND (anchored_at IS NULL) = (block_hash IS NULL)",
+        name="anchored_whole",
+    ),
+)
+
+record_version = Table(
+    "record_version",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", OWNER, nullable=False),
+    Column("record", DIGEST, nullable=False),  # keyed hash of "Type/id"
+    Column("version", Integer, nullable=False),
+    Column("batch_id", KEY, ForeignKey("batch.id"), nullable=False),
+    Column("position", Integer, nullable=False),  # of its leaf in the batch, from 0
+    *_sealed(),
+    UniqueConstraint("owner", "record", "version"),
+    UniqueConstraint("batch_id", "position"),
+    CheckConstraint("version >= 1", name="version_from_one"),
+)
+
+record_index = Table(
+    "record_index",
+    metadata,
+    Column("owner", OWNER, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    *_sealed(),
+)
+
+# --- Audit log ---
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("relationship", DIGEST, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("patient_ref", OWNER, nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("commitment", DIGEST, nullable=False),
+    Column("head", DIGEST, nullable=False),
+    *_sealed(),
+    CheckConstraint("number >= 1", name="number_from_one"),
+)
+
+audit_anchor = Table(
+    "audit_anchor",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("topic", DIGEST, nullable=False),
+    Column("root", DIGEST, nullable=False),
+    Column("prepared_at", Instant, nullable=False),
+    Column("transaction_hash", DIGEST),
+    Column("block_number", BigInteger),
+    Column("block_hash", DIGEST),
+    Column("anchored_at", Instant),
+)
+
+audit_anchor_entry = Table(
+    "audit_anchor_entry",
+    metadata,
+    Column("anchor_id", KEY, ForeignKey("audit_anchor.id", ondelete="CASCADE"), primary_key=True),
+    Column("relationship", DIGEST, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("head", DIGEST, nullable=False),
+)
+
+# --- Requests and openings ---
+
+request_inbox = Table(
+    "request_inbox",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("patient", ADDRESS, nullable=False, index=True),
+    Column("requester", ADDRESS, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    *_sealed(),
+)
+
+terms_opening = Table(
+    "terms_opening",
+    metadata,
+    Column("consent", DIGEST, primary_key=True),
+    Column("patient", ADDRESS, nullable=False, index=True),
+    Column("received_at", Instant, nullable=False),
+    *_sealed(),
+)
+
+reason_opening = Table(
+    "reason_opening",
+    metadata,
+    Column("emergency", DIGEST, primary_key=True),
+    Column("patient", ADDRESS, nullable=False, index=True),
+    Column("received_at", Instant, nullable=False),
+    *_sealed(),
+)
+
+# --- Ledger: public, from the chain or on its way there ---
+
+ledger_chain = Table(
+    "ledger_chain",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("genesis_hash", DIGEST, nullable=False),
+    Column("registry", ADDRESS, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+ledger_block = Table(
+    "ledger_block",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", DIGEST, nullable=False),
+    Column("timestamp", Instant, nullable=False),
+)
+
+ledger_event = Table(
+    "ledger_event",
+    metadata,
+    Column("block_number", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("transaction_hash", DIGEST, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("fields", Text, nullable=False),
+    ForeignKeyConstraint(["block_number"], ["ledger_block.number"], ondelete="CASCADE"),
+)
+
+pending_revocation = Table(
+    "pending_revocation",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("account", ADDRESS, nullable=False),
+    Column("subject", String(66), nullable=False),  # consent id, grantee, or empty
+    Column("number", String(20), nullable=False),  # epoch or serial in decimal: up to 64 bits
+    Column("document", Text, nullable=False),  # the signed action, to be sent again
+    Column("received_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    UniqueConstraint("kind", "account", "subject", "number"),
+)
+
+# --- Sign-in ---
+
+sign_in_nonce = Table(
+    "sign_in_nonce",
+    metadata,
+    Column("nonce", String(64), primary_key=True),
+    Column("account", ADDRESS, nullable=False),
+    Column("by", ADDRESS, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("used_at", Instant),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("hash", DIGEST, primary_key=True),
+    Column("account", ADDRESS, nullable=False),
+    Column("by", ADDRESS, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+# --- Directory: public profiles ---
+
+directory_profile = Table(
+    "directory_profile",
+    metadata,
+    Column("hash", DIGEST, primary_key=True),
+    Column("account", ADDRESS, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("published_at", Instant, nullable=False),
+)
+
+Index("ix_audit_anchor_unanchored", audit_anchor.c.anchored_at)
+Index("ix_batch_unanchored", batch.c.anchored_at)
