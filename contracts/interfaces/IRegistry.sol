@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
 import {IAuthority} from "./IAuthority.sol";
@@ -12,4 +12,4 @@ import {ISigned} from "./ISigned.sol";
 /// @notice Who may act for an account, and which organisations belong.
 /// @dev EIP-712 domain: name "medaccord Registry", version "1". Nonces are OpenZeppelin's keyed nonces, owned by the
 /// account, under the keys of {NonceKeys}; what is signed is the sequence, the low 64 bits of `nonces(account, key)`.
-interface IRegistry is ISigned, IAuthority, IControllers, IDelegates, IGuardians, IOrganisations {}
+interface IRegistry is IAuthority, IDelegates, IGuardians, IOrganisations, IControllers, ISigned {}
