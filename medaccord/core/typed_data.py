@@ -5,7 +5,7 @@ off-chain documents (request, enrolment, receipt) have theirs under the off-chai
 structure can be made only under the domain it belongs to, so that a signature for one contract is
 never asked for under the name of another.
 
-Source: EIP-712; EIP-2 for the low half of s.
+Source: EIP-712.
 """
 
 from __future__ import annotations
@@ -17,20 +17,27 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from eth_abi.abi import encode
-from eth_account import Account
 from eth_account.messages import SignableMessage
-from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
-from eth_utils.exceptions import ValidationError
 
-from medaccord.core.errors import InvalidInput, SignatureMismatch
+from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
+from medaccord.core.signatures import recover_signer
+
+__all__ = [
+    "ACTIONS",
+    "DOMAIN_OF",
+    "OFF_CHAIN",
+    "VERSION",
+    "Domain",
+    "Fields",
+    "TypedData",
+    "recover",
+    "typed",
+]
 
 VERSION: Final = "1"
-"""The version every domain of this release signs under."""
-
-SIGNATURE_BYTES: Final = 65
-"""Length of a signature: r (32), s (32), v (1; 27 or 28)."""
+"""The version that every domain of this release signs under."""
 
 OFF_CHAIN: Final = "medaccord"
 """Name of the domain of documents that no contract checks; its contract is Consents too."""
@@ -38,7 +45,6 @@ OFF_CHAIN: Final = "medaccord"
 Fields = tuple[tuple[str, str], ...]
 """Fields of a structure in the order they are hashed, each (Solidity type, name)."""
 
-_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _UNSIGNED = re.compile(r"uint([1-9][0-9]*)")
 _SAFE_JSON_BITS: Final = 53
 
@@ -253,17 +259,7 @@ def recover(message: TypedData, signature: bytes) -> Address:
     Raises:
         SignatureMismatch: the signature has another form, or belongs to no key at all.
     """
-    what = f"the signature of {message.primary_type}"
-    if len(signature) != SIGNATURE_BYTES:
-        raise SignatureMismatch(f"{what} has {len(signature)} bytes, not {SIGNATURE_BYTES}")
-    if signature[64] not in (27, 28):
-        raise SignatureMismatch(f"{what} ends in {signature[64]}, not in 27 or 28")
-    if int.from_bytes(signature[32:64]) > _SECP256K1_ORDER // 2:
-        raise SignatureMismatch(f"{what} is malleable: its s is in the upper half")
-    try:
-        return address(Account.recover_message(message.signable(), signature=signature))
-    except (BadSignature, ValidationError) as error:
-        raise SignatureMismatch(f"{what} belongs to no key") from error
+    return recover_signer(message.signable(), signature, of=message.primary_type)
 
 
 def _encode_fields(fields: Fields) -> str:
