@@ -64,6 +64,7 @@ class InvalidInput(MedaccordError):
     """
 
     def __init__(self, problem: str) -> None:
+        """Say what is wrong and what to do about it."""
         super().__init__(problem)
         self.problem = problem
 
@@ -81,6 +82,7 @@ class InvalidDocument(InvalidInput):
     """
 
     def __init__(self, problem: str, *, line: int | None = None, column: int | None = None) -> None:
+        """Say what is wrong, and where in the text."""
         where = "" if line is None else f" (line {line}, column {column})"
         super().__init__(problem + where)
         self.line = line
@@ -132,6 +134,7 @@ class AccessRefused(MedaccordError):
     """
 
     def __init__(self, reason: Refusal, detail: str) -> None:
+        """Give the coded reason and one sentence for a person."""
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -157,6 +160,7 @@ class LogMismatch(VerificationFailed):
     """
 
     def __init__(self, number: int, problem: str) -> None:
+        """Name the entry and what is wrong with it."""
         super().__init__(f"entry {number}: {problem}")
         self.number = number
 
