@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -13,7 +13,7 @@ import {Powers} from "./libraries/Powers.sol";
 contract Anchors is IAnchors, Authorised {
     /* CONSTANTS */
 
-    bytes32 private constant APPEND_TYPEHASH =
+    bytes32 private constant APPEND =
         keccak256("Append(address account,bytes32 topic,bytes32 previous,bytes32 root)");
 
     /* STORAGE */
@@ -35,7 +35,7 @@ contract Anchors is IAnchors, Authorised {
         bytes32 root,
         bytes calldata signature
     ) external {
-        bytes32 structHash = keccak256(abi.encode(APPEND_TYPEHASH, account, topic, previous, root));
+        bytes32 structHash = keccak256(abi.encode(APPEND, account, topic, previous, root));
         _authorise(account, by, Powers.ANCHOR, structHash, signature);
         if (root == 0) revert ZeroRoot();
         bytes32 stored = _heads[account][topic];

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -25,10 +25,10 @@ contract Consents is IConsents, EmergencyAccess {
 
     /* IMMUTABLES AND CONSTANTS */
 
-    bytes32 private constant CONSENT_TYPEHASH = keccak256(
+    bytes32 private constant CONSENT = keccak256(
         "Consent(address patient,address grantee,bytes32 terms,uint40 validFrom,uint40 validUntil,bytes32 request,uint32 epoch)"
     );
-    bytes32 private constant REVOCATION_TYPEHASH = keccak256("Revocation(address patient,bytes32 consentId)");
+    bytes32 private constant REVOCATION = keccak256("Revocation(address patient,bytes32 consentId)");
 
     /// @inheritdoc IConsents
     uint40 public immutable MAX_SPAN;
@@ -53,7 +53,7 @@ contract Consents is IConsents, EmergencyAccess {
     /// @inheritdoc IConsents
     function grant(Consent calldata consent, address by, bytes calldata signature) external {
         (address patient, address grantee) = (consent.patient, consent.grantee);
-        bytes32 structHash = keccak256(abi.encode(CONSENT_TYPEHASH, consent));
+        bytes32 structHash = keccak256(abi.encode(CONSENT, consent));
         (uint32 epoch, uint40 until) = _authorise(patient, by, Powers.GRANT, structHash, signature);
         if (consent.epoch != epoch) revert WrongEpoch(patient, consent.epoch, epoch);
         _checkWindow(consent.validFrom, consent.validUntil);
@@ -87,7 +87,7 @@ contract Consents is IConsents, EmergencyAccess {
 
     /// @inheritdoc IConsents
     function revoke(address patient, address by, bytes32 consentId, bytes calldata signature) external {
-        bytes32 structHash = keccak256(abi.encode(REVOCATION_TYPEHASH, patient, consentId));
+        bytes32 structHash = keccak256(abi.encode(REVOCATION, patient, consentId));
         _authorise(patient, by, Powers.RESTRICT, structHash, signature);
         Stored memory stored = _consents[patient][consentId];
         if (_statusOf(stored) == Status.REVOKED) revert ConsentRevokedAlready(consentId);
@@ -122,7 +122,7 @@ contract Consents is IConsents, EmergencyAccess {
 
     /// @inheritdoc IConsents
     function hashConsent(Consent calldata consent) external view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(CONSENT_TYPEHASH, consent)));
+        return _hashTypedDataV4(keccak256(abi.encode(CONSENT, consent)));
     }
 
     /* CHECKS */

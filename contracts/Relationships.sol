@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -14,13 +14,13 @@ import {Roles} from "./libraries/Roles.sol";
 contract Relationships is IRelationships, Authorised {
     /* CONSTANTS */
 
-    bytes32 private constant PROPOSAL_TYPEHASH =
+    bytes32 private constant PROPOSAL =
         keccak256("Proposal(address patient,address steward,address account,uint32 round)");
-    bytes32 private constant ACCEPTANCE_TYPEHASH =
+    bytes32 private constant ACCEPTANCE =
         keccak256("Acceptance(address patient,address steward,address account,uint32 round)");
-    bytes32 private constant DECLINE_TYPEHASH =
+    bytes32 private constant DECLINE =
         keccak256("Decline(address patient,address steward,address account,uint32 round)");
-    bytes32 private constant ENDING_TYPEHASH =
+    bytes32 private constant ENDING =
         keccak256("Ending(address patient,address steward,address account,uint32 round)");
 
     /* STORAGE */
@@ -43,7 +43,7 @@ contract Relationships is IRelationships, Authorised {
         bytes calldata signature
     ) external {
         if (patient == steward) revert SameParty(patient);
-        _checkSide(PROPOSAL_TYPEHASH, patient, steward, account, by, round, signature);
+        _checkSide(PROPOSAL, patient, steward, account, by, round, signature);
         Relationship memory stored = _relationships[patient][steward];
         if (stored.state != State.NONE && stored.state != State.ENDED) revert WrongState(stored.state);
         if (round != stored.round + 1) revert WrongRound(round, stored.round + 1);
@@ -64,7 +64,7 @@ contract Relationships is IRelationships, Authorised {
         uint32 round,
         bytes calldata signature
     ) external {
-        _checkSide(ACCEPTANCE_TYPEHASH, patient, steward, account, by, round, signature);
+        _checkSide(ACCEPTANCE, patient, steward, account, by, round, signature);
         bool byPatient = _checkAnswer(patient, steward, account, round);
         _checkSteward(steward);
 
@@ -81,7 +81,7 @@ contract Relationships is IRelationships, Authorised {
         uint32 round,
         bytes calldata signature
     ) external {
-        _checkSide(DECLINE_TYPEHASH, patient, steward, account, by, round, signature);
+        _checkSide(DECLINE, patient, steward, account, by, round, signature);
         bool byPatient = _checkAnswer(patient, steward, account, round);
 
         _enter(patient, steward, State.ENDED, byPatient, round);
@@ -99,7 +99,7 @@ contract Relationships is IRelationships, Authorised {
         uint32 round,
         bytes calldata signature
     ) external {
-        _checkSide(ENDING_TYPEHASH, patient, steward, account, by, round, signature);
+        _checkSide(ENDING, patient, steward, account, by, round, signature);
         Relationship memory stored = _relationships[patient][steward];
         if (stored.state != State.PROPOSED && stored.state != State.ACTIVE) revert WrongState(stored.state);
         if (round != stored.round) revert WrongRound(round, stored.round);

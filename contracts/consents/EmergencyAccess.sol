@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 import {NoncesKeyed} from "@openzeppelin/contracts/utils/NoncesKeyed.sol";
@@ -31,13 +31,13 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
 
     /* IMMUTABLES AND CONSTANTS */
 
-    bytes32 private constant OPENING_TYPEHASH = keccak256(
+    bytes32 private constant OPENING = keccak256(
         "EmergencyOpening(address patient,address grantee,bytes32 reason,uint40 validUntil,uint64 nonce,uint40 deadline)"
     );
-    bytes32 private constant CLOSURE_TYPEHASH =
+    bytes32 private constant CLOSURE =
         keccak256("EmergencyClosure(address patient,address grantee,uint64 serial)");
-    bytes32 private constant BAN_TYPEHASH = keccak256("EmergencyBan(address patient,uint64 serial)");
-    bytes32 private constant ALLOWANCE_TYPEHASH =
+    bytes32 private constant BAN = keccak256("EmergencyBan(address patient,uint64 serial)");
+    bytes32 private constant ALLOWANCE =
         keccak256("EmergencyAllowance(address patient,address grantee,uint64 serial,uint40 deadline)");
 
     /// @inheritdoc IEmergencyAccess
@@ -59,7 +59,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
     /// @inheritdoc IEmergencyAccess
     function openEmergency(EmergencyOpening calldata opening, address by, bytes calldata signature) external {
         (address patient, address grantee) = (opening.patient, opening.grantee);
-        bytes32 structHash = keccak256(abi.encode(OPENING_TYPEHASH, opening));
+        bytes32 structHash = keccak256(abi.encode(OPENING, opening));
         _authorise(grantee, by, Powers.EMERGENCY, structHash, signature);
         _checkDeadline(opening.deadline);
         _useCheckedNonce(grantee, uint192(uint160(patient)), opening.nonce);
@@ -95,7 +95,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         uint64 serial,
         bytes calldata signature
     ) external {
-        bytes32 structHash = keccak256(abi.encode(CLOSURE_TYPEHASH, patient, grantee, serial));
+        bytes32 structHash = keccak256(abi.encode(CLOSURE, patient, grantee, serial));
         _authorise(patient, by, Powers.RESTRICT, structHash, signature);
         Access storage access = _accesses[patient][grantee];
         if (serial < access.serial) revert StaleSerial(serial, access.serial);
@@ -108,7 +108,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
 
     /// @inheritdoc IEmergencyAccess
     function forbidEmergency(address patient, address by, uint64 serial, bytes calldata signature) external {
-        bytes32 structHash = keccak256(abi.encode(BAN_TYPEHASH, patient, serial));
+        bytes32 structHash = keccak256(abi.encode(BAN, patient, serial));
         _authorise(patient, by, Powers.RESTRICT, structHash, signature);
         Ban memory ban = _bans[patient];
         if (serial < ban.serial) revert StaleSerial(serial, ban.serial);
@@ -128,7 +128,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         uint40 deadline,
         bytes calldata signature
     ) external {
-        bytes32 structHash = keccak256(abi.encode(ALLOWANCE_TYPEHASH, patient, grantee, serial, deadline));
+        bytes32 structHash = keccak256(abi.encode(ALLOWANCE, patient, grantee, serial, deadline));
         _authorise(patient, by, Powers.GRANT, structHash, signature);
         _checkDeadline(deadline);
 
