@@ -1,5 +1,6 @@
 """Reading documents of our own: a profile by name, exactly its members, nothing guessed."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -11,6 +12,7 @@ from medaccord.core.identifiers import Address, Digest, address, digest
 MAX_INTEGER: Final = 2**53 - 1
 """Largest integer a document may hold. Source: RFC 7493 section 2.2."""
 
+_OCTETS = re.compile(r"0x(?:[0-9a-f]{2})*")
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -86,6 +88,15 @@ class DocumentReader:
         """Whether an optional member is there."""
         return name in self._members
 
+    def null(self, name: str) -> bool:
+        """Whether a member is null."""
+        return self._members[name] is None
+
+    def raw(self, name: str) -> object:
+        """A member as it stands, for a reader of its own."""
+        value: object = self._members[name]
+        return value
+
     def text(self, name: str) -> str:
         """A string."""
         value = self._members[name]
@@ -98,6 +109,20 @@ class DocumentReader:
         value = self._members[name]
         if type(value) is not int or not minimum <= value <= MAX_INTEGER:
             raise self._wrong(name, f"an integer from {minimum} to {MAX_INTEGER}")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """True or false."""
+        value = self._members[name]
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """An object that is a document of its own, as it stands."""
+        value = self._members[name]
+        if not isinstance(value, Mapping):
+            raise self._wrong(name, "an object")
         return value
 
     def address(self, name: str) -> Address:
@@ -114,6 +139,13 @@ class DocumentReader:
     def digest(self, name: str) -> Digest:
         """32 bytes, written as 0x and 64 lower-case hex digits."""
         return self._digest(name, self._members[name])
+
+    def octets(self, name: str) -> bytes:
+        """Bytes of any number, written as 0x and lower-case hex digits."""
+        value = self.text(name)
+        if not _OCTETS.fullmatch(value):
+            raise self._wrong(name, "bytes in lower-case hexadecimal")
+        return bytes.fromhex(value[2:])
 
     def digests(self, name: str) -> tuple[Digest, ...]:
         """A list of 32 bytes each."""
