@@ -1,0 +1,1 @@
+"""The chain: compiled contracts, networks, deployments, sending, actions and events."""
