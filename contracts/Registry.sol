@@ -29,7 +29,8 @@ contract Registry is IRegistry, Controllers, Delegates, Guardians, Organisations
 
     /// @inheritdoc IAuthority
     function isAuthorised(address account, address by, uint16 power) external view returns (bool) {
-        return _authorityUntil(account, by, power) != 0;
+        (, uint40 until) = _authority(account, by, power);
+        return until != 0;
     }
 
     /// @inheritdoc IAuthority
@@ -37,22 +38,31 @@ contract Registry is IRegistry, Controllers, Delegates, Guardians, Organisations
         address account,
         address by,
         uint16 power
-    ) external view returns (uint32 epoch, uint40 until) {
-        until = _authorityUntil(account, by, power);
+    ) public view returns (uint32 epoch, uint40 until) {
+        (epoch, until) = _authority(account, by, power);
         if (until == 0) revert NotAuthorised(account, by, power);
-        epoch = epochOf(account);
     }
 
     /// @inheritdoc Controllers
-    function _checkAuthority(address account, address by, uint16 power) internal view override {
-        if (_authorityUntil(account, by, power) == 0) revert NotAuthorised(account, by, power);
+    function _checkAuthority(
+        address account,
+        address by,
+        uint16 power
+    ) internal view override returns (uint32 epoch) {
+        (epoch, ) = authority(account, by, power);
     }
 
-    /// @dev Until when `by` may use `power` of `account`, exclusive; zero when it may not now.
-    function _authorityUntil(address account, address by, uint16 power) private view returns (uint40) {
-        if (power == 0) return 0;
-        if (_isRecovering(account) && power & ~Powers.WHILE_RECOVERING != 0) return 0;
-        if (by == controllerOf(account)) return type(uint40).max;
-        return _heldUntil(account, by, power, epochOf(account));
+    /// @dev The account's epoch, and until when `by` may use `power`, exclusive; zero when it may not now.
+    function _authority(
+        address account,
+        address by,
+        uint16 power
+    ) private view returns (uint32 epoch, uint40 until) {
+        address controller;
+        bool recovering;
+        (controller, epoch, recovering) = _control(account);
+        if (power == 0 || (recovering && power & ~Powers.WHILE_RECOVERING != 0)) return (epoch, 0);
+        if (by == controller) return (epoch, type(uint40).max);
+        until = _heldUntil(account, by, power, epoch);
     }
 }

@@ -11,8 +11,13 @@ import {ISigned} from "../interfaces/ISigned.sol";
 abstract contract Signed is ISigned, EIP712 {
     /// @dev Refuses unless `by` is the sender (`signature` empty) or signed `structHash` in this contract's domain.
     function _checkSigned(address by, bytes32 structHash, bytes calldata signature) internal view {
-        if (signature.length != 0) _checkSignature(by, structHash, signature);
-        else if (msg.sender != by) revert NotSender(by, msg.sender);
+        if (signature.length == 0) _checkSender(by);
+        else _checkSignature(by, structHash, signature);
+    }
+
+    /// @dev Refuses unless `by` is the sender.
+    function _checkSender(address by) internal view {
+        if (msg.sender != by) revert NotSender(by, msg.sender);
     }
 
     /// @dev Refuses unless `by` signed `structHash` in this contract's domain, whoever the sender is.

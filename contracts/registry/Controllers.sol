@@ -45,20 +45,22 @@ abstract contract Controllers is IControllers, Signed, NoncesKeyed {
 
     /// @inheritdoc IControllers
     function revokeAll(address account, address by, uint32 epoch, bytes calldata signature) external {
-        _checkAuthority(account, by, Powers.RESTRICT);
-        _checkEpoch(account, epoch);
-        _checkSigned(by, keccak256(abi.encode(REVOKE_ALL, account, epoch)), signature);
+        uint32 current = _checkAuthority(account, by, Powers.RESTRICT);
+        if (epoch != current) revert WrongEpoch(account, epoch, current);
+        if (signature.length == 0) _checkSender(by);
+        else _checkSignature(by, keccak256(abi.encode(REVOKE_ALL, account, epoch)), signature);
 
-        _controls[account].epoch = epoch + 1;
-        emit AllRevoked(account, by, epoch + 1);
+        uint32 raised = epoch + 1;
+        _controls[account].epoch = raised;
+        emit AllRevoked(account, by, raised);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IControllers
     function controllerOf(address account) public view returns (address) {
-        address controller = _controls[account].controller;
-        return controller == address(0) ? account : controller;
+        (address controller, , ) = _control(account);
+        return controller;
     }
 
     /// @inheritdoc IControllers
@@ -68,8 +70,21 @@ abstract contract Controllers is IControllers, Signed, NoncesKeyed {
 
     /* FOR THE OTHER MIXINS */
 
-    /// @dev Refuses unless `by` may use `power` of `account`.
-    function _checkAuthority(address account, address by, uint16 power) internal view virtual;
+    /// @dev Refuses unless `by` may use `power` of `account`. Returns the account's epoch.
+    function _checkAuthority(
+        address account,
+        address by,
+        uint16 power
+    ) internal view virtual returns (uint32 epoch);
+
+    /// @dev Who controls an account, its own key where nobody else does.
+    function _control(
+        address account
+    ) internal view returns (address controller, uint32 epoch, bool recovering) {
+        Control storage control = _controls[account];
+        (controller, epoch, recovering) = (control.controller, control.epoch, control.recovering);
+        if (controller == address(0)) controller = account;
+    }
 
     /// @dev Refuses all but the controller.
     function _checkController(address account, address by) internal view {
