@@ -86,6 +86,7 @@ __all__ = [
     "Permit",
     "Query",
     "Refusal",
+    "check_freshness",
     "decide",
 ]
 
@@ -195,7 +196,7 @@ def decide(query: Query, facts: Facts, *, now: datetime, bounds: Bounds) -> Perm
     """
     if now.tzinfo is None:
         raise InvalidInput("the time of a decision needs a timezone")
-    _check_freshness(facts.freshness, now, bounds)
+    check_freshness(facts.freshness, now=now, bounds=bounds)
     head = facts.freshness.head
     if query.requester == query.patient:
         _check_relationship(facts)
@@ -233,7 +234,17 @@ def decide(query: Query, facts: Facts, *, now: datetime, bounds: Bounds) -> Perm
     )
 
 
-def _check_freshness(freshness: Freshness, now: datetime, bounds: Bounds) -> None:
+def check_freshness(freshness: Freshness, *, now: datetime, bounds: Bounds) -> None:
+    """Check that what is known of the chain can be relied on: step 1 of every decision.
+
+    Args:
+        freshness: how far it can be.
+        now: the time by our clock, timezone-aware.
+        bounds: how stale it may be.
+
+    Raises:
+        AccessRefused: CHAIN_UNREACHABLE, CLOCKS_APART, LEDGER_BEHIND or HEAD_TOO_OLD.
+    """
     head = freshness.head
     if now - freshness.answered_at > bounds.max_node_silence:
         raise AccessRefused(
