@@ -137,12 +137,8 @@ audit_anchor = Table(
     metadata,
     Column("id", KEY, primary_key=True),
     Column("topic", DIGEST, nullable=False),
-    Column("root", DIGEST, nullable=False),
+    Column("root", DIGEST, nullable=False),  # whether it was appended, the chain alone says
     Column("prepared_at", Instant, nullable=False),
-    Column("transaction_hash", DIGEST),
-    Column("block_number", BigInteger),
-    Column("block_hash", DIGEST),
-    Column("anchored_at", Instant),
 )
 
 audit_anchor_entry = Table(
@@ -163,7 +159,6 @@ request_inbox = Table(
     Column("patient", ADDRESS, nullable=False, index=True),
     Column("requester", ADDRESS, nullable=False),
     Column("received_at", Instant, nullable=False),
-    Column("state", String(16), nullable=False),
     *_sealed(),
 )
 
@@ -262,5 +257,4 @@ directory_profile = Table(
     Column("published_at", Instant, nullable=False),
 )
 
-Index("ix_audit_anchor_unanchored", audit_anchor.c.anchored_at)
 Index("ix_batch_unanchored", batch.c.anchored_at)

@@ -27,13 +27,8 @@ def upgrade() -> None:
         sa.Column("topic", _DIGEST, nullable=False),
         sa.Column("root", _DIGEST, nullable=False),
         sa.Column("prepared_at", _INSTANT, nullable=False),
-        sa.Column("transaction_hash", _DIGEST),
-        sa.Column("block_number", sa.BigInteger()),
-        sa.Column("block_hash", _DIGEST),
-        sa.Column("anchored_at", _INSTANT),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_anchor")),
     )
-    op.create_index("ix_audit_anchor_unanchored", "audit_anchor", ["anchored_at"])
     op.create_table(
         "audit_entry",
         sa.Column("relationship", _DIGEST, nullable=False),
@@ -162,7 +157,6 @@ def upgrade() -> None:
         sa.Column("patient", _ADDRESS, nullable=False),
         sa.Column("requester", _ADDRESS, nullable=False),
         sa.Column("received_at", _INSTANT, nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(length=80), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_request_inbox")),
