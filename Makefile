@@ -12,7 +12,7 @@ export SOLCX_BINARY_PATH := $(CURDIR)/scripts/solc
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz gas contracts lock clean
+.PHONY: help demo test lint fuzz gas contracts slither lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,14 +20,13 @@ help: ## list the targets
 demo: $(VENV)/.demo ## play the story; BUNDLE=file plays it on a FHIR R4 Bundle of your own
 	@$(BIN)/medaccord demo $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
-test: lint ## run the linters and every test
+test: lint node_modules/.complete ## run the linters and every test
 	@$(WITH_NODE) $(BIN)/python -m pytest -n auto
 
-lint: $(VENV)/.dev node_modules/.complete ## check the form of Python and Solidity
+lint: $(VENV)/.dev ## check the form and the types of the Python code
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(WITH_NODE) npx --no-install solhint --disc --max-warnings 0 'contracts/**/*.sol'
 
 fuzz: $(VENV)/.demo $(VENV)/.dev ## run the stateful tests much longer
 	@$(BIN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/invariant
@@ -38,12 +37,18 @@ gas: $(VENV)/.demo ## measure every operation against its ceiling
 contracts: $(VENV)/.dev node_modules/.complete ## compile the contracts into the package
 	@$(WITH_NODE) $(BIN)/python scripts/compile_contracts.py
 
+slither: $(VENV)/.dev node_modules/.complete ## look for known weaknesses in the contracts
+	@$(WITH_NODE) for contract in contracts/*.sol; do $(BIN)/slither $$contract || exit 1; done
+
 lock: $(VENV)/.dev ## remake both lock files; UPGRADE=1 takes the newest of everything
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--extra embedded --group dev --custom-compile-command 'make lock' \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
-	@$(WITH_NODE) npm install --package-lock-only --omit-lockfile-registry-resolved \
-		--ignore-scripts --no-audit --no-fund --silent
+	@rm -rf $(VENV)/npm && mkdir $(VENV)/npm && cp package.json $(VENV)/npm
+	$(if $(UPGRADE),,@cp package-lock.json $(VENV)/npm)
+	@$(WITH_NODE) npm install --prefix $(VENV)/npm --package-lock-only --ignore-scripts \
+		--omit-lockfile-registry-resolved --no-audit --no-fund --silent
+	@cp $(VENV)/npm/package-lock.json .
 
 clean: ## remove all that was made
 	rm -rf $(VENV) node_modules build dist .build .mypy_cache .pytest_cache .ruff_cache .hypothesis

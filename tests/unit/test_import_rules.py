@@ -1,0 +1,107 @@
+"""Imports point one way, from what touches the world to the pure core."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import medaccord
+
+PACKAGE = Path(medaccord.__file__).parent
+
+# What each package may import of ours; the table of docs/architecture.md.
+MAY_IMPORT: dict[str, set[str]] = {
+    "core": set(),
+    "fhir": {"core"},
+    "keys": {"core"},
+    "chain": {"core", "keys"},
+    "store": {"core"},
+    "ledger": {"core", "chain", "store"},
+    "records": {"core", "fhir", "keys", "store"},
+    "gatekeeper": {"core", "fhir", "keys", "chain", "store", "ledger", "records"},
+    "client": {"core", "fhir", "keys", "chain"},
+    "demo": {
+        *("core", "fhir", "keys", "chain", "store", "ledger", "records", "gatekeeper", "client"),
+    },
+    "cli": {
+        *("core", "fhir", "keys", "chain", "store", "ledger", "records", "gatekeeper", "client"),
+        "demo",
+    },
+}
+
+# What would let the pure packages reach the network, the disk, the clock or chance by themselves.
+IMPURE = {
+    *("asyncio", "fastapi", "http", "httpx", "multiprocessing", "pathlib", "random", "requests"),
+    *("secrets", "shutil", "socket", "sqlalchemy", "sqlite3", "ssl", "subprocess", "tempfile"),
+    *("threading", "time", "urllib.request", "uvicorn", "web3"),
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """What the file imports anywhere, absolute; `from a import b` is `a.b` where that is ours."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            yield from names & MODULES.keys()
+            if not names <= MODULES.keys():
+                yield base
+
+
+def package_of(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "medaccord" and len(parts) > 1 else None
+
+
+def test_every_package_stands_in_the_table() -> None:
+    found = {package_of(module) for module in MODULES} - {None, "__main__"}
+    assert found <= set(MAY_IMPORT)
+
+
+def test_packages_import_only_what_the_table_allows() -> None:
+    broken = []
+    for module, path in MODULES.items():
+        own = package_of(module)
+        reached = {package_of(name) for name in imports(module, path)} - {None, own}
+        packages = {name for name in reached if (PACKAGE / str(name)).is_dir()}
+        broken += [(module, name) for name in packages - MAY_IMPORT.get(own or "", set())]
+    assert broken == []
+
+
+def test_pure_packages_reach_nothing_outside() -> None:
+    broken = []
+    for module, path in MODULES.items():
+        if package_of(module) in ("core", "fhir"):
+            reached = set(imports(module, path))
+            prefixes = {name[: end.start()] for name in reached for end in re.finditer(r"\.|$", name)}
+            broken += [(module, name) for name in prefixes & IMPURE]
+    assert broken == []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = {
+        module: {name for name in imports(module, path) if name in MODULES} - {module}
+        for module, path in MODULES.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
