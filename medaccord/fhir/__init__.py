@@ -1,0 +1,34 @@
+"""FHIR R4 in and out, losslessly: Bundles, descriptors, searches and their answers."""
+
+from medaccord.fhir.answers import (
+    RECEIPT_EXTENSION,
+    RECORD_PROOF_EXTENSION,
+    AnswerEntry,
+    SearchSet,
+    parse_searchset,
+    searchset,
+)
+from medaccord.fhir.bundle import PatientBundle, read_bundle
+from medaccord.fhir.outcomes import Outcome, operation_outcome, parse_outcome
+from medaccord.fhir.resource import DIRECTORY_TYPES, Resource
+from medaccord.fhir.resources import UNLABELLED, describe
+from medaccord.fhir.search import SearchParameters
+
+__all__ = [
+    "DIRECTORY_TYPES",
+    "RECEIPT_EXTENSION",
+    "RECORD_PROOF_EXTENSION",
+    "UNLABELLED",
+    "AnswerEntry",
+    "Outcome",
+    "PatientBundle",
+    "Resource",
+    "SearchParameters",
+    "SearchSet",
+    "describe",
+    "operation_outcome",
+    "parse_outcome",
+    "parse_searchset",
+    "read_bundle",
+    "searchset",
+]
