@@ -1,0 +1,53 @@
+"""Events as rows of the database, and back: what one dataclass holds, as JSON."""
+
+import json
+from dataclasses import fields
+from typing import Any, Final, get_type_hints
+
+from medaccord.chain.events import Event, kinds
+from medaccord.core.blocks import BlockRef
+from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
+
+__all__ = ["event_of", "row_of"]
+
+_COLUMNS = frozenset({"block", "transaction", "log_index"})
+
+
+def row_of(event: Event) -> dict[str, Any]:
+    """The columns of `ledger_event` for one event."""
+    names = (each.name for each in fields(event) if each.name not in _COLUMNS)
+    values = {name: _written(getattr(event, name)) for name in names}
+    return {
+        "block_number": event.block.number,
+        "log_index": event.log_index,
+        "transaction_hash": event.transaction,
+        "kind": type(event).__name__,
+        "fields": json.dumps(values, separators=(",", ":")),
+    }
+
+
+def event_of(row: Any, block: BlockRef) -> Event:
+    """The event of one row.
+
+    Args:
+        row: a row of `ledger_event`.
+        block: the block it stands in.
+    """
+    made: type[Event] = getattr(kinds, row.kind)
+    kept = json.loads(row.fields)
+    values = {name: read(kept[name]) for name, read in _READERS[row.kind].items()}
+    transaction = digest(row.transaction_hash)
+    return made(block=block, transaction=transaction, log_index=row.log_index, **values)
+
+
+def _written(value: object) -> object:
+    return hex_digest(Digest(value)) if isinstance(value, bytes) else value
+
+
+def _readers(made: type[Event]) -> dict[str, Any]:
+    hints = get_type_hints(made)
+    readers = {Address: address, Digest: digest, int: int}
+    return {name: readers[hint] for name, hint in hints.items() if name not in _COLUMNS}
+
+
+_READERS: Final = {made.__name__: _readers(made) for made in Event.__subclasses__()}

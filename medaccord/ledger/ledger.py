@@ -1,0 +1,257 @@
+"""The ledger: what a gatekeeper knows of the chain, and how far it can be relied on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.events import EmergencyOpened
+from medaccord.chain.network import Network
+from medaccord.chain.powers import Power
+from medaccord.core.anchors import Anchor
+from medaccord.core.blocks import BlockRef
+from medaccord.core.errors import AccessRefused
+from medaccord.core.facts import EmergencyState, Facts, Freshness, OrganisationState, Query
+from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest
+from medaccord.core.refusals import Refusal
+from medaccord.core.terms import Terms
+from medaccord.ledger.facts import Conjunction
+from medaccord.ledger.follower import Follower, Views
+from medaccord.ledger.pending import PendingRestrictions, Restriction
+from medaccord.ledger.state import Consent, Organisation, Relationship
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The local copy of the chain that decisions are made from.
+
+    Any number of threads may share it. Permits count once they are final, restrictions from the
+    first block they are seen in, or from the moment they are held here.
+    """
+
+    def __init__(self, network: Network, contracts: Contracts, engine: Engine) -> None:
+        """Take up where the database left off; `sync` asks the chain.
+
+        Raises:
+            DeploymentMismatch: the database holds the ledger of another chain or deployment.
+            TransportError: the node does not answer.
+        """
+        self._network = network
+        self._follower = Follower(network, contracts, engine)
+        self._pending = PendingRestrictions(engine)
+        self._holding = threading.RLock()
+
+    # --- Following ---
+
+    def sync(self) -> BlockRef:
+        """Take in everything up to the chain's head.
+
+        Returns:
+            The block followed to.
+
+        Raises:
+            TransportError: the node does not answer, or its chain keeps changing.
+        """
+        tip = self._follower.sync()
+        with self._holding, self._follower.views() as views:
+            self._pending.settle(views.final, at=self._network.clock())
+        return tip
+
+    def refresh(self, *, older_than: timedelta = timedelta()) -> None:
+        """Take in what is new, unless the node answered a moment ago.
+
+        Args:
+            older_than: how long ago the node may have answered; zero asks it always.
+
+        Raises:
+            TransportError: as `sync`. What was known stands, and grows old: `facts` says how old.
+        """
+        with self._follower.views() as views:
+            answered_at = views.answered_at
+        if answered_at is None or self._network.clock() - answered_at >= older_than:
+            self.sync()
+
+    def rebuild(self) -> BlockRef:
+        """Forget the copy and read it again from the chain. What is held here stays held.
+
+        Raises:
+            TransportError: as `sync`.
+        """
+        return self._follower.rebuild()
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """The block followed to; None before the first sync."""
+        with self._follower.views() as views:
+            return views.tip
+
+    # --- Deciding ---
+
+    def facts(
+        self,
+        query: Query,
+        *,
+        steward: Address,
+        terms: Callable[[ConsentId], Terms | None],
+        reason_known: Callable[[EmergencyState], bool],
+        now: datetime,
+    ) -> Facts:
+        """What the chain says that bears on a query.
+
+        Args:
+            query: what is asked for.
+            steward: whose gatekeeper decides.
+            terms: the terms that were handed in for a consent, or None.
+            reason_known: whether the reason of an opening was handed in and checks.
+            now: the time by our clock.
+
+        Raises:
+            AccessRefused: CHAIN_UNREACHABLE: the node has not answered since this process began.
+        """
+        with self._now(now) as (views, both):
+            freshness = self._freshness(views)
+            steward_state = both.organisation(steward)
+            requester_state = both.organisation(query.requester)
+            is_active = both.is_relationship_active(query.patient, steward)
+            consents = both.consents(query.patient, query.requester)
+            emergency = both.emergency(query.patient, query.requester)
+        nobody = OrganisationState(account=steward, admitted=False, active=False, roles=0)
+        return Facts(
+            steward=steward,
+            steward_state=steward_state or nobody,
+            requester_state=requester_state,
+            relationship_active=is_active,
+            consents=tuple((each, terms(each.consent_id)) for each in consents),
+            emergency=emergency,
+            emergency_reason_known=emergency is not None and reason_known(emergency),
+            freshness=freshness,
+        )
+
+    def freshness(self) -> Freshness:
+        """How far what is known can be relied on.
+
+        Raises:
+            AccessRefused: as `facts`.
+        """
+        with self._follower.views() as views:
+            return self._freshness(views)
+
+    def is_authorised(self, account: Address, by: Address, power: Power, *, now: datetime) -> bool:
+        """Whether a key may use every bit of `power` of an account.
+
+        For RESTRICT alone it is enough that it may at the head; everything else must be final too.
+        """
+        with self._now(now) as (_, both):
+            return both.is_authorised(account, by, power)
+
+    # --- Restrictions held until the chain shows them ---
+
+    def hold(self, restriction: Restriction) -> None:
+        """Obey a restriction from now on, durably, whatever becomes of its transaction.
+
+        Args:
+            restriction: its signature checked, and `is_authorised` for RESTRICT.
+
+        Raises:
+            InvalidRequest: it revokes everything of an epoch that the account has not reached.
+        """
+        with self._holding, self._follower.views() as views:
+            self._pending.hold(restriction, views.newest, at=self._network.clock())
+
+    def held(self) -> tuple[Restriction, ...]:
+        """Restrictions held that the chain does not show as final yet, oldest first."""
+        with self._holding:
+            return self._pending.held()
+
+    # --- Looking up, at the head ---
+
+    def organisation(self, account: Address) -> Organisation | None:
+        """An organisation with its key and the hash of its profile; None where it is none."""
+        with self._follower.views() as views:
+            return views.newest.organisations.get(account)
+
+    def standing(self, account: Address, *, now: datetime) -> OrganisationState | None:
+        """An organisation's standing as decisions take it; None where it was never admitted."""
+        with self._now(now) as (_, both):
+            return both.organisation(account)
+
+    def controller(self, account: Address) -> Address:
+        """The key or wallet that acts for an account."""
+        with self._follower.views() as views:
+            return views.newest.control(account).controller
+
+    def relationship(self, patient: Address, steward: Address) -> Relationship:
+        """Where a relationship stands; state NONE where there never was one."""
+        with self._follower.views() as views:
+            return views.newest.relationships.get((patient, steward)) or Relationship()
+
+    def consent(self, patient: Address, consent_id: ConsentId) -> Consent | None:
+        """A consent by its id; None where it was neither granted nor revoked."""
+        with self._follower.views() as views:
+            return views.newest.consents.get((patient, consent_id))
+
+    def consents_of(self, patient: Address) -> tuple[Consent, ...]:
+        """Every consent that a patient granted or revoked, oldest first."""
+        with self._follower.views() as views:
+            ids = views.newest.consents_by_patient.get(patient)
+            found = (views.newest.consents.get((patient, each)) for each in ids)
+            return tuple(each for each in found if each is not None)
+
+    def emergencies_of(self, patient: Address) -> tuple[EmergencyOpened, ...]:
+        """Every opening of emergency access to a patient's records, oldest first."""
+        with self._follower.views() as views:
+            return views.newest.openings.get(patient)
+
+    def head_of(self, account: Address, topic: Digest) -> Digest:
+        """The head of a stream, which the next append names; zero before the first."""
+        with self._follower.views() as views:
+            last = views.newest.streams.last((account, topic))
+            return ZERO_DIGEST if last is None else last.head
+
+    def anchors(self, account: Address, topic: Digest) -> tuple[Anchor, ...]:
+        """Everything appended to a stream, oldest first."""
+        with self._follower.views() as views:
+            return views.newest.streams.get((account, topic))
+
+    # --- Looking up, where it is final ---
+
+    def anchor_of(self, account: Address, topic: Digest, root: Digest) -> Anchor | None:
+        """The append of a root to a stream, once it is final; None before, and where it never was.
+
+        Of a root that was appended more than once, the first.
+        """
+        with self._follower.views() as views:
+            return views.final.roots.get((account, topic, root))
+
+    # --- Inside ---
+
+    @contextmanager
+    def _now(self, now: datetime) -> Iterator[tuple[Views, Conjunction]]:
+        with self._follower.views() as views:
+            head = now if views.tip is None else views.tip.timestamp
+            yield (
+                views,
+                Conjunction.at(
+                    views.newest, views.final, self._pending.overlay, now=now, head=head
+                ),
+            )
+
+    def _freshness(self, views: Views) -> Freshness:
+        if views.tip is None or views.node_head is None or views.answered_at is None:
+            raise AccessRefused(
+                Refusal.CHAIN_UNREACHABLE,
+                "The chain has not answered since this gatekeeper was started.",
+            )
+        return Freshness(
+            answered_at=views.answered_at,
+            head=views.tip,
+            # A node that knows less than we do has fallen behind the chain, and hides what is new.
+            behind=abs(views.node_head.number - views.tip.number),
+            age_counts=self._network.block_period is not None,
+        )

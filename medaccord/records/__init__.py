@@ -1,0 +1,21 @@
+"""Records: imported, sealed to their patients, anchored, and checked each time they are opened."""
+
+from medaccord.records.batches import Batch, Batches
+from medaccord.records.importer import Imported, Importer
+from medaccord.records.patients import PatientAccounts
+from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.repository import Anchors, Found, Record, RecordRepository
+
+__all__ = [
+    "Anchors",
+    "Batch",
+    "Batches",
+    "Found",
+    "Imported",
+    "Importer",
+    "Owner",
+    "PatientAccounts",
+    "Pseudonyms",
+    "Record",
+    "RecordRepository",
+]

@@ -1,0 +1,73 @@
+"""Which account stands for which patient."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine, Select, insert, select
+
+from medaccord.core.errors import AccessRefused, InvalidRequest, KeyMissing
+from medaccord.core.identifiers import Address
+from medaccord.core.refusals import Refusal
+from medaccord.keys import PatientKeys
+from medaccord.records.pseudonyms import Owner
+from medaccord.store import reading, writing
+from medaccord.store.tables import patient_account
+
+__all__ = ["PatientAccounts"]
+
+
+class PatientAccounts:
+    """The map from accounts to patients, both by pseudonyms."""
+
+    def __init__(self, engine: Engine, keys: PatientKeys) -> None:
+        self._engine = engine
+        self._keys = keys
+
+    def enrol(self, account: Address, patient: Owner, *, at: datetime) -> None:
+        """Let an account stand for a patient, whose key is made if there is none yet.
+
+        Enrolling the same account for the same patient again changes nothing.
+
+        Args:
+            account: an account that the patient controls, as its signature has shown.
+            patient: the patient's pseudonym.
+            at: now.
+
+        Raises:
+            InvalidRequest: the account stands for another patient.
+        """
+        ensure_key(self._keys, patient)
+        with writing(self._engine) as connection:
+            known = connection.execute(_owner_of(account)).scalar_one_or_none()
+            if known is None:
+                row = {"account": account, "patient_ref": patient, "enrolled_at": at}
+                connection.execute(insert(patient_account).values(row))
+            elif known != patient:
+                raise InvalidRequest(
+                    f"{account} stands for another patient: enrol with a fresh account"
+                )
+
+    def owner_of(self, account: Address) -> Owner:
+        """The patient an account stands for.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT: nobody here.
+        """
+        with reading(self._engine) as connection:
+            known = connection.execute(_owner_of(account)).scalar_one_or_none()
+        if known is None:
+            raise AccessRefused(
+                Refusal.UNKNOWN_PATIENT, f"{account} is the account of no patient of this steward"
+            )
+        return Owner(known)
+
+
+def ensure_key(keys: PatientKeys, owner: Owner) -> bytes:
+    """The public key of an owner, made if there is none yet."""
+    try:
+        return keys.public(owner)
+    except KeyMissing:
+        return keys.create(owner)
+
+
+def _owner_of(account: Address) -> Select[str]:
+    return select(patient_account.c.patient_ref).where(patient_account.c.account == account)

@@ -1,0 +1,237 @@
+"""The records of a steward: found by an index, opened one by one, each checked before it leaves."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Final, Protocol
+
+from sqlalchemy import Connection, Engine, select
+
+from medaccord.core.anchors import Anchor
+from medaccord.core.canonical import Object, parse_object
+from medaccord.core.descriptor import Descriptor
+from medaccord.core.envelope import Sealed
+from medaccord.core.errors import (
+    AccessRefused,
+    InvalidInput,
+    KeyMissing,
+    VerificationFailed,
+)
+from medaccord.core.identifiers import Address, Digest
+from medaccord.core.merkle import MerkleTree
+from medaccord.core.proofs import RecordProof, verify_record
+from medaccord.core.refusals import Refusal
+from medaccord.fhir.resource import Resource
+from medaccord.fhir.resources import describe
+from medaccord.keys import PatientKeys
+from medaccord.records.batches import Batch, load_leaves
+from medaccord.records.index import Index, IndexEntry, load_index
+from medaccord.records.patients import PatientAccounts
+from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.sealing import VersionId, open_version
+from medaccord.store import reading
+from medaccord.store.tables import batch, record_version
+
+__all__ = ["Anchors", "Found", "Record", "RecordRepository"]
+
+_CACHED_TREES: Final = 64
+
+
+class Anchors(Protocol):
+    """What the chain holds of a stream; the ledger is one."""
+
+    def anchor_of(self, account: Address, topic: Digest, root: Digest) -> Anchor | None:
+        """The append of a root to a stream; None where the chain holds none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A record that a search found; nothing of its content is open yet.
+
+    Attributes:
+        owner: whose it is.
+        entry: its newest version that was anchored.
+    """
+
+    owner: Owner
+    entry: IndexEntry
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What the index says it is about; opening checks it against the content."""
+        return self.entry.descriptor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record that opened, and is what was anchored.
+
+    Attributes:
+        descriptor: what it is about.
+        version: from 1.
+        content: its canonical bytes: what is released.
+        proof: shows that the chain holds exactly this.
+    """
+
+    descriptor: Descriptor
+    version: int
+    content: bytes
+    proof: RecordProof
+
+
+class RecordRepository:
+    """The records of one steward. Any number of threads may share it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: PatientKeys,
+        pseudonyms: Pseudonyms,
+        steward: Address,
+        anchors: Anchors,
+    ) -> None:
+        """Read from a database.
+
+        Args:
+            engine: the database.
+            keys: keys of the patients and of the steward itself, kept elsewhere.
+            pseudonyms: the steward's names for what is in the database.
+            steward: account of the steward.
+            anchors: what the chain holds.
+        """
+        self._engine = engine
+        self._keys = keys
+        self._names = pseudonyms
+        self._steward = steward
+        self._anchors = anchors
+        self._accounts = PatientAccounts(engine, keys)
+        self._trees: OrderedDict[int, tuple[Batch, MerkleTree]] = OrderedDict()
+        self._trees_lock = Lock()
+
+    def find(self, account: Address, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+        """The patient's records that are wanted, in the order of their names.
+
+        Of each record the newest version counts whose batch was anchored; a record with none is
+        not found.
+
+        Args:
+            account: the account that stands for the patient.
+            wanted: says of each record whether it is wanted and may be released.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT, or RECORD_UNVERIFIABLE where the index does not open.
+        """
+        return self._find(self._accounts.owner_of(account), wanted)
+
+    def find_directory(self, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+        """As `find`, among the steward's own practitioners, organisations and locations."""
+        return self._find(self._names.steward, wanted)
+
+    def open(self, found: Iterable[Found]) -> tuple[Record, ...]:
+        """Open records and check each: seal, content, leaf, root, and that the chain has the root.
+
+        Args:
+            found: what to open, in the order wanted.
+
+        Raises:
+            AccessRefused: RECORD_UNVERIFIABLE, naming the first record that fails; none is given.
+        """
+        with reading(self._engine) as connection:
+            return tuple(self._open(connection, each) for each in found)
+
+    def _find(self, owner: Owner, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+        with reading(self._engine) as connection:
+            index = self._index(connection, owner)
+            ids = {entry.batch for versions in index.records.values() for entry in versions}
+            query = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.anchored_at.is_not(None))
+            anchored = set(connection.execute(query).scalars())
+        found = []
+        for _, versions in sorted(index.records.items()):
+            newest = next((each for each in reversed(versions) if each.batch in anchored), None)
+            if newest is not None and wanted(newest.descriptor):
+                found.append(Found(owner=owner, entry=newest))
+        return tuple(found)
+
+    def _index(self, connection: Connection, owner: Owner) -> Index:
+        try:
+            return load_index(connection, self._keys, owner)
+        except (KeyMissing, VerificationFailed) as error:
+            raise AccessRefused(
+                Refusal.RECORD_UNVERIFIABLE, f"The index of these records does not open: {error}."
+            ) from error
+
+    def _open(self, connection: Connection, found: Found) -> Record:
+        name = found.descriptor.record
+        try:
+            return self._checked(connection, found)
+        except (InvalidInput, KeyMissing, VerificationFailed) as error:
+            raise AccessRefused(
+                Refusal.RECORD_UNVERIFIABLE,
+                f"{name}, version {found.entry.version}, is not what was anchored: {error}.",
+            ) from error
+
+    def _checked(self, connection: Connection, found: Found) -> Record:
+        entry, name = found.entry, found.descriptor.record
+        row = connection.execute(
+            select(record_version).where(
+                record_version.c.owner == found.owner,
+                record_version.c.record == self._names.record(name),
+                record_version.c.version == entry.version,
+            )
+        ).one_or_none()
+        if row is None:
+            raise VerificationFailed("it is gone from the database")
+        held, tree = self._tree(connection, row.batch_id)
+        version = VersionId(
+            owner=found.owner,
+            name=name,
+            record=self._names.record(name),
+            version=entry.version,
+            steward=self._steward,
+            topic=held.topic,
+        )
+        sealed = Sealed(ciphertext=row.ciphertext, wrapped_key=row.wrapped_key)
+        opened = open_version(version, sealed, self._keys.private(found.owner))
+        anchor = self._anchors.anchor_of(self._steward, held.topic, held.root)
+        if anchor is None:
+            raise VerificationFailed("the chain holds no anchor of its batch")
+        proof = RecordProof(
+            pointer=opened.pointer, siblings=tree.proof(row.position), anchor=anchor
+        )
+        verify_record(opened.content, proof, lambda each: each == anchor)
+        if opened.pointer.plaintext != entry.plaintext:
+            raise VerificationFailed("the index holds another version of it")
+        _check_descriptor(entry.descriptor, parse_object(opened.content))
+        return Record(
+            descriptor=entry.descriptor,
+            version=entry.version,
+            content=opened.content,
+            proof=proof,
+        )
+
+    def _tree(self, connection: Connection, batch_id: int) -> tuple[Batch, MerkleTree]:
+        with self._trees_lock:
+            known = self._trees.get(batch_id)
+            if known is not None:
+                self._trees.move_to_end(batch_id)
+                return known
+        loaded = load_leaves(connection, batch_id)
+        if loaded is None or not loaded[0].is_anchored:
+            raise VerificationFailed("its batch was not anchored")
+        made = loaded[0], MerkleTree(loaded[1])
+        with self._trees_lock:
+            self._trees[batch_id] = made
+            while len(self._trees) > _CACHED_TREES:
+                self._trees.popitem(last=False)
+        return made
+
+
+def _check_descriptor(indexed: Descriptor, content: Object) -> None:
+    """Hold the index to the content: a false index must not widen what is released."""
+    kind, _, identity = indexed.record.partition("/")
+    found = describe(Resource(type=kind, id=identity, value=content), unlabelled=frozenset())
+    # The steward may have labelled the record beyond what it says of itself.
+    if replace(found, labels=indexed.labels) != indexed or not found.labels <= indexed.labels:
+        raise VerificationFailed("the index says something else of it than its content does")
