@@ -28,10 +28,20 @@ from medaccord.keys.signer import LocalSigner
 
 try:
     from eth.exceptions import TransactionNotFound as UnknownTransaction
-    from eth_tester import EthereumTester, PyEVMBackend
-    from eth_tester.backends.pyevm.serializers import serialize_transaction_receipt
-    from eth_tester.exceptions import TransactionFailed, TransactionNotFound
-    from eth_tester.exceptions import ValidationError as TesterValidationError
+    from eth_tester import (  # type: ignore[import-untyped]  # eth-tester carries no types
+        EthereumTester,
+        PyEVMBackend,
+    )
+    from eth_tester.backends.pyevm.serializers import (  # type: ignore[import-untyped]  # the same
+        serialize_transaction_receipt,
+    )
+    from eth_tester.exceptions import (  # type: ignore[import-untyped]  # the same
+        TransactionFailed,
+        TransactionNotFound,
+    )
+    from eth_tester.exceptions import (
+        ValidationError as TesterValidationError,
+    )
     from web3.providers.eth_tester import EthereumTesterProvider
 except ModuleNotFoundError as error:
     raise ImportError(
@@ -200,7 +210,8 @@ class _Node(EthereumTesterProvider):
         )
         backend = _Backend(genesis_parameters=genesis)
         type(backend.chain).chain_id = CHAIN_ID  # a class of this backend's own
-        super().__init__(EthereumTester(backend))
+        self._tester = EthereumTester(backend)
+        super().__init__(self._tester)
         self.lock = threading.RLock()
         self.paused = False
         self.waiting: list[Any] = []
@@ -266,20 +277,21 @@ class _Node(EthereumTesterProvider):
         return "0x" + str(transaction.hash.hex())
 
     def _next_nonce(self, sender: bytes) -> int:
-        waiting = sum(transaction.sender == sender for transaction in self.waiting)
-        return int(self._backend.get_nonce(sender)) + waiting
+        waiting = [transaction for transaction in self.waiting if transaction.sender == sender]
+        return int(self._backend.get_nonce(sender)) + len(waiting)
 
     def _transaction_count(self, account: str, block: Any = "latest") -> str:
         if block == "pending":
             return hex(self._next_nonce(bytes.fromhex(account[2:])))
-        return hex(self.ethereum_tester.get_nonce(account, block))
+        return hex(self._tester.get_nonce(account, block))
 
     def _logs(self, wanted: Mapping[str, Any]) -> list[Any]:
         # eth-tester reads every receipt of the range; the bloom of a block says where none is.
         chain = self._backend.chain
         head = chain.get_canonical_head().block_number
+        named = {"earliest": 0}
         first, last = (
-            bound if isinstance(bound, int) else {"earliest": 0}.get(bound, head)
+            bound if isinstance(bound, int) else named.get(str(bound), head)
             for bound in (wanted.get("from_block"), wanted.get("to_block"))
         )
         found = []
@@ -288,7 +300,7 @@ class _Node(EthereumTesterProvider):
                 continue
             for transaction in chain.get_canonical_block_by_number(number).transactions:
                 transaction_hash = "0x" + transaction.hash.hex()
-                receipt = self.ethereum_tester.get_transaction_receipt(transaction_hash)
+                receipt = self._tester.get_transaction_receipt(transaction_hash)
                 found += [log for log in receipt["logs"] if _matches(log, wanted)]
         return found
 

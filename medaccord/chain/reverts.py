@@ -128,20 +128,21 @@ def _make_classes() -> dict[bytes, type[Reverted]]:
             kinds = tuple(parameter["type"] for parameter in error["inputs"])
             names = tuple(parameter["name"] for parameter in error["inputs"])
             selector = keccak(text=f"{error['name']}({','.join(kinds)})")[:4]
-            made = classes.get(selector) or type(
+            made = classes.get(selector) or _make_class(
                 error["name"],
-                (Reverted,),
-                {
-                    "__doc__": f"{contract} refused: {error['name']}({', '.join(names)}).",
-                    "__module__": __name__,
-                    "parameters": tuple(zip(kinds, names, strict=True)),
-                },
+                f"{contract} refused: {error['name']}({', '.join(names)}).",
+                tuple(zip(kinds, names, strict=True)),
             )
             # Two contracts may name the parameters of one error each in its own way.
             for (_, first), name in zip(made.parameters, names, strict=True):
                 setattr(made, snake_case(name), _parameter(first))
             classes[selector] = made
     return classes
+
+
+def _make_class(name: str, doc: str, parameters: tuple[tuple[str, str], ...]) -> type[Reverted]:
+    members = {"__doc__": doc, "__module__": __name__, "parameters": parameters}
+    return type(name, (Reverted,), members)
 
 
 def _parameter(name: str) -> property:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, overload
 
+from hexbytes import HexBytes
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import TimeExhausted
 from web3.types import TxParams, TxReceipt, Wei
@@ -116,10 +117,11 @@ class Sender:
             transaction: TxParams = {"from": self.address, "value": Wei(0)}
             # A fourth on top: what others do in between may make it cost more.
             transaction["gas"] = call.estimate_gas(transaction) * 5 // 4
-            transaction["maxPriorityFeePerGas"] = eth.max_priority_fee
+            tip = eth.max_priority_fee
+            transaction["maxPriorityFeePerGas"] = tip
             # Stays enough while the base fee doubles, which takes six full blocks.
             base_fee = eth.get_block("latest")["baseFeePerGas"]
-            transaction["maxFeePerGas"] = Wei(2 * base_fee + transaction["maxPriorityFeePerGas"])
+            transaction["maxFeePerGas"] = Wei(2 * base_fee + tip)
             transaction["chainId"] = self.network.chain_id
             transaction["nonce"] = eth.get_transaction_count(self.address, "pending")
             filled = call.build_transaction(transaction)
@@ -134,7 +136,7 @@ class Sender:
         try:
             with translated():
                 receipt = self.network.web3.eth.wait_for_transaction_receipt(
-                    pending.transaction,
+                    HexBytes(pending.transaction),
                     timeout=self._timeout.total_seconds(),
                     poll_latency=_POLL_SECONDS,
                 )

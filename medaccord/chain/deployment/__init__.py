@@ -1,7 +1,7 @@
 """One deployment of the contracts: how it is made, the record of it, and how to connect to it.
 
-    deploy(network, sender, founder, DeploymentSettings()).save(path)
-    contracts = connect(network, Deployment.load(path))
+deploy(network, sender, founder, DeploymentSettings()).save(path)
+contracts = connect(network, Deployment.load(path))
 """
 
 from medaccord.chain.deployment.contracts import Contracts, connect

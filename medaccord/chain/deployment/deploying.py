@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
+from web3.types import Nonce
 from web3.utils.address import get_create_address
 
 from medaccord.chain import artifacts
@@ -105,7 +106,7 @@ def deploy(
         nonce = network.web3.eth.get_transaction_count(sender.address, "pending")
     registry = create(
         "Registry",
-        address(get_create_address(sender.address, nonce + 1)),
+        address(get_create_address(sender.address, Nonce(nonce + 1))),
         _seconds(settings.recovery_delay),
         _seconds(settings.emergency_delay),
     )

@@ -33,6 +33,7 @@ from medaccord.chain.events.kinds import (
 from medaccord.chain.events.reading import MAX_RANGE, decode, fetch
 
 __all__ = [
+    "MAX_RANGE",
     "AllRevoked",
     "Anchored",
     "ApprovalWithdrawn",
@@ -47,7 +48,6 @@ __all__ = [
     "EmergencyOpened",
     "Event",
     "GuardiansSet",
-    "MAX_RANGE",
     "MotionApproved",
     "MotionExecuted",
     "OrganisationAdmitted",

@@ -153,6 +153,7 @@ class RolesChanged(Event):
     roles: int
     emergency_from: int
 
+
 # --- Consortium ---
 
 
@@ -188,6 +189,7 @@ class MotionExecuted(Event):
     motion_id: Digest
     executor: Address
     approvals: int
+
 
 # --- Relationships ---
 
@@ -234,6 +236,7 @@ class RelationshipEnded(Event):
     by: Address
     account: Address
     round: int
+
 
 # --- Consents ---
 
@@ -302,6 +305,7 @@ class EmergencyAllowed(Event):
     grantee: Address
     by: Address
     serial: int
+
 
 # --- Anchors ---
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eth_abi.abi import decode as decode_abi
-from eth_utils.abi import event_abi_to_log_topic
+from eth_typing import BlockNumber, ChecksumAddress
+from eth_utils.crypto import keccak
 
 from medaccord.chain import artifacts
 from medaccord.chain.events import kinds
@@ -70,9 +71,7 @@ def decode(log: Mapping[str, Any], block: BlockRef) -> Event | None:
     )
 
 
-def fetch(
-    network: Network, contracts: Contracts, from_block: int, to_block: int
-) -> list[Event]:
+def fetch(network: Network, contracts: Contracts, from_block: int, to_block: int) -> list[Event]:
     """Every event of our contracts in a range of blocks, in the order of the chain.
 
     Args:
@@ -85,13 +84,14 @@ def fetch(
         TransportError: the node does not answer, or its chain changed while it was read; what was
             read is void.
     """
+    ours: list[ChecksumAddress] = list(contracts.addresses)
     blocks: dict[int, BlockRef] = {}
     found: list[Event] = []
     for first in range(from_block, to_block + 1, MAX_RANGE):
         last = min(first + MAX_RANGE - 1, to_block)
         with translated():
             logs = network.web3.eth.get_logs(
-                {"address": list(contracts.addresses), "fromBlock": first, "toBlock": last}
+                {"address": ours, "fromBlock": BlockNumber(first), "toBlock": BlockNumber(last)}
             )
         for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
             number = log["blockNumber"]
@@ -115,7 +115,8 @@ def _layouts() -> dict[bytes, _Layout]:
                 (bool(each["indexed"]), (each["type"], snake_case(each["name"])))
                 for each in abi["inputs"]
             ]
-            layouts[event_abi_to_log_topic(abi)] = _Layout(
+            signature = f"{abi['name']}({','.join(each['type'] for each in abi['inputs'])})"
+            layouts[keccak(text=signature)] = _Layout(
                 made=made,
                 indexed=tuple(each for indexed, each in parameters if indexed),
                 unindexed=tuple(each for indexed, each in parameters if not indexed),

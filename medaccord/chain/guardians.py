@@ -1,0 +1,102 @@
+"""The guardians of an account, hidden in one commitment until they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from medaccord.core.errors import InvalidInput
+from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.merkle import MerkleTree, leaf_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardianApproval:
+    """What one guardian adds to a recovery, or to stopping it.
+
+    Attributes:
+        guardian: who.
+        salt: of the guardian in the circle, 32 bytes.
+        proof: that the guardian is in the circle.
+        signature: of the guardian; empty where the guardian sends the transaction.
+    """
+
+    guardian: Address
+    salt: Digest
+    proof: tuple[Digest, ...]
+    signature: bytes
+
+    def fields(self) -> dict[str, Any]:
+        """The approval as the contract has it."""
+        return {
+            "guardian": self.guardian,
+            "salt": self.salt,
+            "proof": self.proof,
+            "signature": self.signature,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardianCircle:
+    """Guardians and how many of them it takes. Keep it: the chain knows its commitment alone.
+
+    Warning: the account's own key must not be among them, or its thief is a guardian too.
+
+    Attributes:
+        salts: a fresh random salt, 32 bytes, for every guardian.
+        threshold: how many it takes, from 1 to all of them, at most 255.
+
+    Source: OpenZeppelin MerkleProof, for the form of the tree.
+    """
+
+    salts: Mapping[Address, Digest]
+    threshold: int
+
+    def __post_init__(self) -> None:
+        """Refuse a circle that could never act, or would act on its own.
+
+        Raises:
+            InvalidInput: the threshold is outside its range.
+        """
+        if not 1 <= self.threshold <= min(len(self.salts), 255):
+            raise InvalidInput(
+                f"{self.threshold} of {len(self.salts)} guardians: it takes at least one, at most "
+                "all of them, and never more than 255"
+            )
+
+    @property
+    def root(self) -> Digest:
+        """Root of the tree of guardians."""
+        return self._tree().root
+
+    @property
+    def commitment(self) -> Digest:
+        """What the account names on the chain."""
+        return digest(keccak(encode(["bytes32", "uint8"], [self.root, self.threshold])))
+
+    def approval(self, guardian: Address, signature: bytes = b"") -> GuardianApproval:
+        """Prove that somebody is a guardian, beside what they signed.
+
+        Args:
+            guardian: who.
+            signature: of the guardian; empty where the guardian sends the transaction.
+
+        Raises:
+            InvalidInput: nobody of the circle.
+        """
+        if guardian not in self.salts:
+            raise InvalidInput(f"{guardian} is no guardian")
+        return GuardianApproval(
+            guardian=guardian,
+            salt=self.salts[guardian],
+            proof=self._tree().proof(sorted(self.salts).index(guardian)),
+            signature=signature,
+        )
+
+    def _tree(self) -> MerkleTree:
+        kinds = ["address", "bytes32"]
+        return MerkleTree([leaf_hash(kinds, member) for member in sorted(self.salts.items())])
