@@ -62,9 +62,9 @@ def test_roots_are_dependencies_embedded_chain_and_build() -> None:
             "dependencies": ["uvicorn[standard]>=0.3"],
             "optional-dependencies": {"embedded": ["eth-tester[py-evm]"], "other": ["no"]},
         },
-        "dependency-groups": {"build": ["setuptools>=77"], "dev": ["mypy"]},
+        "dependency-groups": {"build": ["flit_core>=3.11"], "dev": ["mypy"]},
     }
-    assert demo_roots(pyproject) == {"uvicorn", "eth-tester", "setuptools"}
+    assert demo_roots(pyproject) == {"uvicorn", "eth-tester", "flit-core"}
 
 
 def test_roots_are_refused_when_pyproject_lacks_a_part() -> None:
