@@ -1,4 +1,4 @@
-"""Patients decide who reads their medical records; hospitals keep them; a chain holds the consent."""
+"""Patients decide who reads their medical records; hospitals keep them, and a chain the consent."""
 
 __version__ = "0.1.0"
 

@@ -1,3 +1,37 @@
 """The trust core: what is hashed, signed, sealed, proven and decided, with no I/O at all."""
 
-__all__: list[str] = []
+# Its modules are what it offers; none is loaded before it is asked for.
+__all__ = [
+    "anchors",
+    "audit",
+    "blocks",
+    "canonical",
+    "commitments",
+    "decision",
+    "descriptor",
+    "documents",
+    "emergency",
+    "envelope",
+    "errors",
+    "facts",
+    "identifiers",
+    "labels",
+    "merkle",
+    "periods",
+    "pointers",
+    "profiles",
+    "proofs",
+    "pseudonyms",
+    "purposes",
+    "receipts",
+    "refusals",
+    "requests",
+    "resource_types",
+    "scopes",
+    "sentences",
+    "sign_in",
+    "signatures",
+    "sparse_map",
+    "terms",
+    "typed_data",
+]

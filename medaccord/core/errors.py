@@ -1,4 +1,4 @@
-"""Every error of the package, as one tree.
+"""Every error of the package, as one tree; where one is not defined here, its module is named.
 
 MedaccordError
 ├ InvalidInput               something handed in is not what it must be; the message says what to do
@@ -9,10 +9,15 @@ MedaccordError
 │ ├ InvalidBundle            a FHIR Bundle
 │ ├ InvalidRequest           a request for access, or the parameters of a call
 │ ├ InvalidSignIn            an EIP-4361 sign-in message
-│ └ InvalidDeployment        the record of a deployment
+│ ├ InvalidDeployment        the record of a deployment
+│ ├ NotFound                 gatekeeper.errors: no such thing, or none the asker may know of
+│ ├ Conflict                 gatekeeper.errors: it is there already, in another state
+│ └ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
 ├ TransportError             a node or a gatekeeper is out of reach, or answered badly
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
 ├ KeyMissing                 the key is not, or no longer, in the key store
+├ HistoryMoved               ledger.history: another process follows the chain into the database
+├ EnrolmentRefused           gatekeeper.errors: the enrolment code opens nothing
 ├ AccessRefused              a gatekeeper does not release what was asked for
 └ VerificationFailed         something does not check
   ├ CommitmentMismatch       a document is not the one committed to

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import warnings
 
 import pytest
 
@@ -22,7 +23,9 @@ def exceptions() -> set[type[BaseException]]:
         if module.name.rpartition(".")[2] in ("__main__", "env"):  # running them is their purpose
             continue
         try:
-            loaded = importlib.import_module(module.name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what other packages warn of when imported
+                loaded = importlib.import_module(module.name)
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] not in OPTIONAL:
                 raise
@@ -30,7 +33,9 @@ def exceptions() -> set[type[BaseException]]:
         found |= {
             value
             for _, value in inspect.getmembers(loaded, inspect.isclass)
-            if issubclass(value, BaseException) and value.__module__ == module.name
+            if issubclass(value, BaseException)
+            and value.__module__ == module.name
+            and not value.__name__.startswith("_")  # a signal that never leaves its module
         }
     return found
 
@@ -67,7 +72,8 @@ def test_tree_names_every_exception_under_its_parent_when_the_package_is_walked(
 
 
 def test_all_lists_every_error_when_the_module_is_read() -> None:
-    assert set(errors.__all__) == {*drawn(), "MedaccordError"}
+    own = {error.__name__ for error in exceptions() if error.__module__ == errors.__name__}
+    assert set(errors.__all__) == own
 
 
 def test_invalid_document_says_where_when_the_place_is_known() -> None:
