@@ -41,10 +41,10 @@ interface IConsents is IEmergencyAccess {
     error InvalidMaxSpan(uint40 maxSpan);
 
     /// @notice Thrown when a consent names an epoch that is not the patient's.
-    /// @param patient The patient's account.
+    /// @param account The patient's account.
     /// @param epoch The epoch named.
     /// @param current The patient's epoch.
-    error WrongEpoch(address patient, uint32 epoch, uint32 current);
+    error WrongEpoch(address account, uint32 epoch, uint32 current);
 
     /// @notice Thrown when a consent would end before it starts, when it starts, or no later than now.
     /// @param validFrom The start, inclusive, in Unix time.
