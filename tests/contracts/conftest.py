@@ -91,9 +91,7 @@ def contracts(
     evm: Evm, relayer: LocalAccount, hospital: LocalAccount, clinician: LocalAccount
 ) -> Contracts:
     expected = address_of_next(evm, relayer, skip=1)
-    registry = Deployed.deploy(
-        evm, relayer, "Registry", expected, RECOVERY_DELAY, EMERGENCY_DELAY
-    )
+    registry = Deployed.deploy(evm, relayer, "Registry", expected, RECOVERY_DELAY, EMERGENCY_DELAY)
     key, profile = encryption_key(hospital), profile_hash(hospital)
     actions = RegistryActions(registry, relayer)
     consortium = Deployed.deploy(
@@ -202,3 +200,26 @@ def wallet_of(evm: Evm, relayer: LocalAccount) -> Callable[[LocalAccount], Walle
 def circle(registry: Deployed, guardians: list[LocalAccount]) -> GuardianCircle:
     """The three guardians, two of whom it takes."""
     return GuardianCircle(registry, tuple(guardian.address for guardian in guardians), 2)
+
+
+@pytest.fixture(scope="session")
+def new_device() -> LocalAccount:
+    """The key that guardians hand an account to."""
+    return key_of("new device")
+
+
+@pytest.fixture
+def start_recovery(
+    accounts: RegistryActions,
+    circle: GuardianCircle,
+    guardians: list[LocalAccount],
+    relayer: LocalAccount,
+    new_device: LocalAccount,
+) -> Callable[[Key], None]:
+    """Gives an account its guardians and has two of them start its recovery to `new_device`."""
+
+    def start(account: Key) -> None:
+        accounts.guardians_change(account, circle.commitment).relay()
+        circle.start(relayer, account.address, new_device.address, guardians[:2])
+
+    return start

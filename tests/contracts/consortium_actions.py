@@ -137,7 +137,9 @@ class ConsortiumActions:
             self.relayer, "execute", motion.encoded(), addresses, by, signature, at=at
         )
 
-    def carry(self, motion: Motion, members: Sequence[Key], *, newcomer: Key | None = None) -> Receipt:
+    def carry(
+        self, motion: Motion, members: Sequence[Key], *, newcomer: Key | None = None
+    ) -> Receipt:
         """Have all these members approve by signature, and execute."""
         members = sorted(members, key=lambda member: int(member.address, 16))
         for member in members:

@@ -1,4 +1,4 @@
-"""A contract on the test chain: calls by name, decoded reverts and events, and signatures for it."""
+"""A contract on the test chain: calls by name, decoded reverts and events, and its signatures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import rlp
+import rlp  # type: ignore[import-untyped]  # rlp carries no types
 from eth_abi.abi import decode
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_account.signers.local import LocalAccount
@@ -32,7 +32,7 @@ ARTIFACTS: Final = ROOT / "medaccord" / "chain" / "artifacts"
 TEST_ARTIFACTS: Final = ROOT / "tests" / "contracts" / "artifacts"
 CONTRACTS: Final = ("Registry", "Relationships", "Consents", "Anchors", "Consortium")
 
-_PANIC: Final = {
+_PANIC: Final[Any] = {
     "type": "error",
     "name": "Panic",
     "inputs": [{"name": "code", "type": "uint256"}],
@@ -48,15 +48,17 @@ def artifact(name: str) -> dict[str, Any]:
 
 
 @cache
-def _errors() -> dict[bytes, Any]:
-    """Every custom error by selector: a contract passes on the errors of those it calls."""
-    found = {
-        function_abi_to_4byte_selector(entry): entry
-        for path in (*ARTIFACTS.glob("*.json"), *TEST_ARTIFACTS.glob("*.json"))
-        for entry in json.loads(path.read_text(encoding="utf-8"))["abi"]
-        if entry["type"] == "error"
-    }
-    return {**found, function_abi_to_4byte_selector(_PANIC): _PANIC}  # type: ignore[arg-type] # a plain dict
+def _errors() -> dict[bytes, list[Any]]:
+    """Every custom error by selector: a contract passes on the errors of those it calls.
+
+    One selector can have several entries, which name their arguments differently.
+    """
+    found: dict[bytes, list[Any]] = {function_abi_to_4byte_selector(_PANIC): [_PANIC]}
+    for path in (*ARTIFACTS.glob("*.json"), *TEST_ARTIFACTS.glob("*.json")):
+        for entry in json.loads(path.read_text(encoding="utf-8"))["abi"]:
+            if entry["type"] == "error":
+                found.setdefault(function_abi_to_4byte_selector(entry), []).append(entry)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Deployed:
             Revert: the contract refused.
         """
         answer = self.evm.call(self.address, self.data(function, *arguments))
-        outputs = self._contract.get_function_by_name(function).abi["outputs"]
+        outputs = self._function(function).abi["outputs"]
         values = [
             _named(output, value)
             for output, value in zip(
@@ -131,6 +133,11 @@ class Deployed:
             )
         ]
         return values[0] if len(values) == 1 else tuple(values)
+
+    def _function(self, function: str) -> Any:
+        if "(" in function:  # an overloaded one, named with its types
+            return self._contract.get_function_by_signature(function)
+        return self._contract.get_function_by_name(function)
 
     def events(self, receipt: Receipt) -> list[Event]:
         """Every event this contract wrote in a transaction, in order."""
@@ -183,7 +190,7 @@ def address_of_next(evm: Evm, deployer: LocalAccount, skip: int = 0) -> str:
     """The address of the next contract that `deployer` creates, or of one after it."""
     nonce = evm.nonce_of(deployer.address) + skip
     packed = rlp.encode([to_canonical_address(deployer.address), nonce])
-    return to_checksum_address(keccak(packed)[12:])
+    return str(to_checksum_address(keccak(packed)[12:]))
 
 
 @contextmanager
@@ -191,25 +198,31 @@ def expect_revert(error: str, **arguments: Any) -> Iterator[None]:
     """Expect the custom error of this name, with exactly these arguments."""
     with pytest.raises(Revert) as caught:
         yield
-    assert decode_error(caught.value.data) == (error, arguments)
+    assert (error, arguments) in decode_error(caught.value.data)
 
 
-def decode_error(data: bytes) -> tuple[str, dict[str, Any]]:
-    """The name and the arguments of a custom error; the bare data where it is none."""
-    entry = _errors().get(data[:4])
-    if entry is None:
-        return (f"0x{data.hex()}", {})
-    values = decode([_type(item) for item in entry["inputs"]], data[4:])
-    return entry["name"], {
-        item["name"]: _named(item, value)
-        for item, value in zip(entry["inputs"], values, strict=True)
-    }
+def decode_error(data: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """The name and the arguments of a custom error, in every naming; the bare data if none."""
+    return [
+        (
+            entry["name"],
+            {
+                item["name"]: _named(item, value)
+                for item, value in zip(
+                    entry["inputs"],
+                    decode([_type(item) for item in entry["inputs"]], data[4:]),
+                    strict=True,
+                )
+            },
+        )
+        for entry in _errors().get(data[:4], ())
+    ] or [(f"0x{data.hex()}", {})]
 
 
 def _type(item: Mapping[str, Any]) -> str:
     if item["type"].startswith("tuple"):
         inner = ",".join(_type(part) for part in item["components"])
-        return f"({inner})" + item["type"].removeprefix("tuple")
+        return f"({inner}){item['type'].removeprefix('tuple')}"
     return str(item["type"])
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from eth.vm.spoof import SpoofTransaction
 from eth_account.signers.local import LocalAccount
-from eth_tester import PyEVMBackend
+from eth_tester import PyEVMBackend  # type: ignore[import-untyped]  # eth-tester carries no types
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.currency import to_wei
 
@@ -123,18 +123,17 @@ class Evm:
         chain = self._backend.chain
         second = self.now + 1 if at is None else at
         chain.set_header_timestamp(second)
-        signed = sender.sign_transaction(
-            {
-                "chainId": self.chain_id,
-                "nonce": self.nonce_of(sender.address),
-                "to": to or "",
-                "data": data,
-                "value": value,
-                "gas": _GAS,
-                "maxFeePerGas": _FEE,
-                "maxPriorityFeePerGas": 0,
-            }
-        )
+        fields: dict[str, Any] = {
+            "chainId": self.chain_id,
+            "nonce": self.nonce_of(sender.address),
+            "to": to or "",
+            "data": data,
+            "value": value,
+            "gas": _GAS,
+            "maxFeePerGas": _FEE,
+            "maxPriorityFeePerGas": 0,
+        }
+        signed = sender.sign_transaction(fields)
         transaction = chain.get_transaction_builder().decode(bytes(signed.raw_transaction))
         _, receipt, computation = chain.apply_transaction(transaction)
         self._backend.mine_blocks()
@@ -171,9 +170,8 @@ class Evm:
             ),
             from_=to_canonical_address(self._treasurer.address),
         )
-        vm = chain.get_vm(at_header=chain.get_canonical_head())
-        with vm.in_costless_state() as state:
-            computation = state.costless_execute_transaction(asked)
+        head = chain.get_canonical_head()
+        computation = chain.get_vm(at_header=head).state.apply_transaction(asked)  # never kept
         if computation.is_error:
             raise Revert(bytes(computation.output))
         return bytes(computation.output)

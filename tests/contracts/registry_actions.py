@@ -1,4 +1,4 @@
-"""The Registry's actions, each as the account's own key would take it unless `by` says otherwise."""
+"""The Registry's actions, each by the account's own key unless `by` says otherwise."""
 
 from __future__ import annotations
 

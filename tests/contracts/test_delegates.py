@@ -1,0 +1,576 @@
+"""Delegates: keys that may use some powers of an account, until a date, within an epoch.
+
+delegate
+├── after the deadline, by another than the controller, while a recovery is pending, in another
+│   epoch, with no power, to nobody, to the account itself, already over, with a serial not above
+│   the pair's highest, by a sender who is not `by`: refused
+└── else: the key holds exactly these powers until that date, in place of those it had
+undelegate
+├── by another than the controller, with a serial below the pair's highest: refused
+└── else, also while a recovery is pending: the key holds nothing, and nothing withheld revives it
+isAuthorised, authority
+├── the controller: every power; while a recovery is pending RESTRICT and ANCHOR alone
+├── a delegate: the powers given, before the end, in the epoch; in a recovery the same two alone
+└── anybody else, a delegate's delegate or controller, and the power zero: no
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from tests.contracts.consortium_actions import NOBODY
+from tests.contracts.deployed import Deployed, Event, expect_revert
+from tests.contracts.evm import Evm
+from tests.contracts.keys import Key
+from tests.contracts.masks import ANCHOR, GRANT, POWERS, READ, RESTRICT
+from tests.contracts.periods import FOREVER
+from tests.contracts.registry_actions import RegistryActions
+from tests.contracts.storage import only_writes
+
+LAST_SERIAL = 2**64 - 1
+PAIRS = [first | second for first, second in combinations(POWERS, 2)]
+
+
+# delegate
+
+
+@pytest.mark.parametrize("way", ["send", "relay"])
+def test_delegate_gives_powers_when_the_controller_wants_it(
+    accounts: RegistryActions,
+    registry: Deployed,
+    evm: Evm,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    way: str,
+) -> None:
+    until = evm.now + 1000
+    delegation = accounts.delegation(
+        patient, clinician.address, GRANT | READ, until=until, serial=7
+    )
+    receipt = getattr(delegation, way)()
+    assert registry.call("delegationOf", patient.address, clinician.address) == (
+        GRANT | READ,
+        until,
+        0,
+        7,
+    )
+    assert registry.events(receipt) == [
+        Event(
+            "DelegateSet",
+            {
+                "account": patient.address,
+                "delegate": clinician.address,
+                "by": patient.address,
+                "powers": GRANT | READ,
+                "until": until,
+                "epoch": 0,
+                "serial": 7,
+            },
+        )
+    ]
+
+
+def test_delegate_touches_one_slot_when_another_delegate_exists(
+    accounts: RegistryActions,
+    registry: Deployed,
+    consents: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    hospital: LocalAccount,
+) -> None:
+    accounts.delegation(patient, hospital.address, ANCHOR).relay()
+    with only_writes(1, registry, consents):
+        accounts.delegation(patient, clinician.address, GRANT).relay()
+    assert registry.call("isAuthorised", patient.address, hospital.address, ANCHOR)
+
+
+def test_delegate_counts_for_one_account_when_others_exist(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    assert not registry.call("isAuthorised", stranger.address, clinician.address, GRANT)
+    assert not registry.call("isAuthorised", clinician.address, patient.address, GRANT)
+
+
+def test_delegate_replaces_powers_when_the_serial_rises(
+    accounts: RegistryActions, registry: Deployed, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT | READ).relay()
+    accounts.delegation(patient, clinician.address, READ, serial=2).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, READ)
+    assert not registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_delegate_succeeds_when_the_new_controller_names_it(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    new_device: LocalAccount,
+    clinician: LocalAccount,
+) -> None:
+    accounts.rotation(patient, new_device.address).relay()
+    accounts.delegation(patient, clinician.address, GRANT, by=new_device).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_delegate_succeeds_when_sent_in_the_second_of_the_deadline(
+    accounts: RegistryActions,
+    registry: Deployed,
+    evm: Evm,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+) -> None:
+    deadline = evm.now + 100
+    accounts.delegation(patient, clinician.address, GRANT, deadline=deadline).relay(at=deadline)
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_delegate_is_refused_when_sent_a_second_after_the_deadline(
+    accounts: RegistryActions, evm: Evm, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    deadline = evm.now + 100
+    delegation = accounts.delegation(patient, clinician.address, GRANT, deadline=deadline)
+    with expect_revert("DeadlinePassed", deadline=deadline):
+        delegation.send(at=deadline + 1)
+
+
+def test_delegate_is_refused_when_a_stranger_acts(
+    accounts: RegistryActions, patient: LocalAccount, stranger: LocalAccount
+) -> None:
+    with expect_revert("NotController", account=patient.address, by=stranger.address):
+        accounts.delegation(patient, stranger.address, GRANT, by=stranger).relay()
+
+
+def test_delegate_is_refused_when_a_delegate_with_every_power_delegates_on(
+    accounts: RegistryActions,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, 2**16 - 1).relay()
+    with expect_revert("NotController", account=patient.address, by=clinician.address):
+        accounts.delegation(patient, stranger.address, READ, by=clinician).relay()
+
+
+def test_delegate_is_refused_when_a_recovery_is_pending(
+    accounts: RegistryActions,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    start_recovery: Callable[[Key], None],
+) -> None:
+    start_recovery(patient)
+    with expect_revert("RecoveryPending", account=patient.address):
+        accounts.delegation(patient, clinician.address, RESTRICT).relay()
+
+
+def test_delegate_is_refused_when_it_names_a_later_epoch(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    with expect_revert("WrongEpoch", account=patient.address, epoch=1, current=0):
+        accounts.delegation(patient, clinician.address, GRANT, epoch=1).relay()
+
+
+def test_delegate_is_refused_when_signed_before_all_was_revoked(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    withheld = accounts.delegation(patient, clinician.address, GRANT)
+    accounts.revoke_all(patient).relay()
+    with expect_revert("WrongEpoch", account=patient.address, epoch=0, current=1):
+        withheld.relay()
+
+
+def test_delegate_is_refused_when_it_gives_no_power(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    with expect_revert("InvalidDelegation", delegate=clinician.address, powers=0):
+        accounts.delegation(patient, clinician.address, 0).relay()
+
+
+def test_delegate_is_refused_when_it_names_nobody(
+    accounts: RegistryActions, patient: LocalAccount
+) -> None:
+    with expect_revert("InvalidDelegation", delegate=NOBODY, powers=GRANT):
+        accounts.delegation(patient, NOBODY, GRANT).relay()
+
+
+def test_delegate_is_refused_when_it_names_the_account_itself(
+    accounts: RegistryActions, patient: LocalAccount, new_device: LocalAccount
+) -> None:
+    accounts.rotation(patient, new_device.address).relay()
+    with expect_revert("InvalidDelegation", delegate=patient.address, powers=GRANT):
+        accounts.delegation(patient, patient.address, GRANT, by=new_device).relay()
+
+
+def test_delegate_is_refused_when_it_ends_in_this_second(
+    accounts: RegistryActions, evm: Evm, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    until = evm.now + 100
+    delegation = accounts.delegation(patient, clinician.address, GRANT, until=until)
+    with expect_revert("DelegationEnded", until=until):
+        delegation.relay(at=until)
+
+
+def test_delegate_succeeds_when_it_ends_in_the_next_second(
+    accounts: RegistryActions,
+    registry: Deployed,
+    evm: Evm,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+) -> None:
+    until = evm.now + 100
+    accounts.delegation(patient, clinician.address, GRANT, until=until).relay(at=until - 1)
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+@pytest.mark.parametrize("serial", [4, 5])
+def test_delegate_is_refused_when_its_serial_does_not_rise(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount, serial: int
+) -> None:
+    accounts.delegation(patient, clinician.address, READ, serial=5).relay()
+    with expect_revert("StaleSerial", serial=serial, stored=5):
+        accounts.delegation(patient, clinician.address, GRANT, serial=serial).relay()
+
+
+def test_delegate_is_refused_when_its_serial_is_zero(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    with expect_revert("StaleSerial", serial=0, stored=0):
+        accounts.delegation(patient, clinician.address, GRANT, serial=0).relay()
+
+
+def test_delegate_is_refused_when_another_sends_it_unsigned(
+    accounts: RegistryActions, patient: LocalAccount, stranger: LocalAccount
+) -> None:
+    with expect_revert("NotSender", by=patient.address, sender=stranger.address):
+        accounts.delegation(patient, stranger.address, GRANT).send(stranger)
+
+
+# undelegate
+
+
+@pytest.mark.parametrize("way", ["send", "relay"])
+@pytest.mark.parametrize("serial", [5, 6])
+def test_undelegate_strips_the_key_when_the_controller_wants_it(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    way: str,
+    serial: int,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT, serial=5).relay()
+    receipt = getattr(accounts.undelegation(patient, clinician.address, serial=serial), way)()
+    assert not registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+    assert registry.call("delegationOf", patient.address, clinician.address) == (0, 0, 0, serial)
+    assert registry.events(receipt) == [
+        Event(
+            "DelegateRemoved",
+            {
+                "account": patient.address,
+                "delegate": clinician.address,
+                "by": patient.address,
+                "serial": serial,
+            },
+        )
+    ]
+
+
+def test_undelegate_touches_one_slot_when_another_delegate_exists(
+    accounts: RegistryActions,
+    registry: Deployed,
+    consents: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    hospital: LocalAccount,
+) -> None:
+    accounts.delegation(patient, hospital.address, ANCHOR).relay()
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    with only_writes(1, registry, consents):
+        accounts.undelegation(patient, clinician.address).relay()
+    assert registry.call("isAuthorised", patient.address, hospital.address, ANCHOR)
+
+
+def test_undelegate_touches_no_other_pair_when_the_key_was_never_a_delegate(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    accounts.undelegation(patient, stranger.address, serial=9).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+@pytest.mark.parametrize("serial", [1, 8, 9])
+def test_undelegate_kills_a_withheld_delegation_when_its_serial_is_not_above(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount, serial: int
+) -> None:
+    withheld = accounts.delegation(patient, clinician.address, GRANT, serial=serial)
+    accounts.undelegation(patient, clinician.address, serial=9).relay()
+    with expect_revert("StaleSerial", serial=serial, stored=9):
+        withheld.relay()
+
+
+@pytest.mark.parametrize("serial", [1, LAST_SERIAL])
+def test_undelegate_succeeds_when_a_withheld_delegation_came_first(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    serial: int,
+) -> None:
+    withheld = accounts.delegation(patient, clinician.address, GRANT, serial=serial)
+    removal = accounts.undelegation(patient, clinician.address, serial=serial)
+    withheld.relay()
+    removal.relay()
+    assert not registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_undelegate_bars_the_key_for_ever_when_the_serial_is_the_last(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.undelegation(patient, clinician.address, serial=LAST_SERIAL).relay()
+    with expect_revert("StaleSerial", serial=LAST_SERIAL, stored=LAST_SERIAL):
+        accounts.delegation(patient, clinician.address, GRANT, serial=LAST_SERIAL).relay()
+
+
+def test_undelegate_is_undone_when_a_later_delegation_follows(
+    accounts: RegistryActions, registry: Deployed, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.undelegation(patient, clinician.address, serial=9).relay()
+    accounts.delegation(patient, clinician.address, GRANT, serial=10).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_undelegate_is_refused_when_its_serial_is_below_the_highest(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT, serial=5).relay()
+    with expect_revert("StaleSerial", serial=4, stored=5):
+        accounts.undelegation(patient, clinician.address, serial=4).relay()
+
+
+def test_undelegate_is_refused_when_a_stranger_acts(
+    accounts: RegistryActions,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    with expect_revert("NotController", account=patient.address, by=stranger.address):
+        accounts.undelegation(patient, clinician.address, by=stranger).relay()
+
+
+def test_undelegate_is_refused_when_the_delegate_itself_acts(
+    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.delegation(patient, clinician.address, 2**16 - 1).relay()
+    with expect_revert("NotController", account=patient.address, by=clinician.address):
+        accounts.undelegation(patient, clinician.address, by=clinician).relay()
+
+
+def test_undelegate_is_refused_when_another_sends_it_unsigned(
+    accounts: RegistryActions,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    with expect_revert("NotSender", by=patient.address, sender=stranger.address):
+        accounts.undelegation(patient, clinician.address).send(stranger)
+
+
+def test_undelegate_succeeds_when_a_recovery_is_pending(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    start_recovery: Callable[[Key], None],
+) -> None:
+    accounts.delegation(patient, clinician.address, RESTRICT).relay()
+    start_recovery(patient)
+    accounts.undelegation(patient, clinician.address).relay()
+    assert not registry.call("isAuthorised", patient.address, clinician.address, RESTRICT)
+
+
+# isAuthorised, authority
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_controller_holds_every_power_when_no_recovery_is_pending(
+    registry: Deployed, patient: LocalAccount, power: int
+) -> None:
+    assert registry.call("isAuthorised", patient.address, patient.address, power)
+    assert registry.call("authority", patient.address, patient.address, power) == (0, FOREVER)
+
+
+@pytest.mark.parametrize("given", POWERS)
+@pytest.mark.parametrize("asked", POWERS)
+def test_delegate_holds_a_power_exactly_when_it_was_given(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    given: int,
+    asked: int,
+) -> None:
+    accounts.delegation(patient, clinician.address, given).relay()
+    held = registry.call("isAuthorised", patient.address, clinician.address, asked)
+    assert held == (given == asked)
+
+
+@pytest.mark.parametrize("asked", PAIRS)
+def test_delegate_does_not_hold_two_powers_when_only_one_was_given(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    asked: int,
+) -> None:
+    accounts.delegation(patient, clinician.address, asked & -asked).relay()
+    assert not registry.call("isAuthorised", patient.address, clinician.address, asked)
+    accounts.delegation(patient, clinician.address, asked, serial=2).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, asked)
+
+
+def test_authority_names_epoch_and_end_when_a_delegate_holds_the_power(
+    accounts: RegistryActions,
+    registry: Deployed,
+    evm: Evm,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+) -> None:
+    until = evm.now + 1000
+    accounts.revoke_all(patient).relay()
+    accounts.delegation(patient, clinician.address, GRANT, until=until, epoch=1).relay()
+    answer = registry.call("authority", patient.address, clinician.address, GRANT)
+    assert answer == (1, until)
+
+
+def test_authority_is_refused_when_a_delegate_lacks_the_power(
+    accounts: RegistryActions, registry: Deployed, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.delegation(patient, clinician.address, ANCHOR).relay()
+    with expect_revert("NotAuthorised", account=patient.address, by=clinician.address, power=GRANT):
+        registry.call("authority", patient.address, clinician.address, GRANT)
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_authority_is_refused_when_a_stranger_asks(
+    registry: Deployed, patient: LocalAccount, stranger: LocalAccount, power: int
+) -> None:
+    with expect_revert("NotAuthorised", account=patient.address, by=stranger.address, power=power):
+        registry.call("authority", patient.address, stranger.address, power)
+
+
+def test_authority_is_refused_when_the_controller_asks_for_no_power(
+    registry: Deployed, patient: LocalAccount
+) -> None:
+    assert not registry.call("isAuthorised", patient.address, patient.address, 0)
+    with expect_revert("NotAuthorised", account=patient.address, by=patient.address, power=0):
+        registry.call("authority", patient.address, patient.address, 0)
+
+
+def test_authority_is_refused_when_a_delegate_asks_for_no_power(
+    accounts: RegistryActions, registry: Deployed, patient: LocalAccount, clinician: LocalAccount
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    with expect_revert("NotAuthorised", account=patient.address, by=clinician.address, power=0):
+        registry.call("authority", patient.address, clinician.address, 0)
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(-1, True), (0, False), (1, False)])
+def test_delegate_holds_its_powers_until_the_end_and_not_in_that_second(
+    accounts: RegistryActions,
+    registry: Deployed,
+    evm: Evm,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    seconds: int,
+    held: bool,
+) -> None:
+    until = evm.now + 1000
+    accounts.delegation(patient, clinician.address, GRANT, until=until).relay()
+    evm.travel_to(until + seconds)
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT) is held
+
+
+def test_delegate_keeps_its_powers_when_the_controller_rotates(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    new_device: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    accounts.rotation(patient, new_device.address).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+
+
+def test_delegate_is_not_resolved_further_when_it_has_a_delegate_of_its_own(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    stranger: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    accounts.delegation(clinician, stranger.address, GRANT).relay()
+    assert not registry.call("isAuthorised", patient.address, stranger.address, GRANT)
+
+
+def test_delegate_is_not_resolved_further_when_its_own_account_was_rotated(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    new_device: LocalAccount,
+) -> None:
+    accounts.delegation(patient, clinician.address, GRANT).relay()
+    accounts.rotation(clinician, new_device.address).relay()
+    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
+    assert not registry.call("isAuthorised", patient.address, new_device.address, GRANT)
+
+
+@pytest.mark.parametrize("power", [*POWERS, RESTRICT | ANCHOR, RESTRICT | GRANT])
+def test_controller_can_only_restrict_and_anchor_when_a_recovery_is_pending(
+    registry: Deployed,
+    patient: LocalAccount,
+    start_recovery: Callable[[Key], None],
+    power: int,
+) -> None:
+    start_recovery(patient)
+    held = registry.call("isAuthorised", patient.address, patient.address, power)
+    assert held == (power in (RESTRICT, ANCHOR, RESTRICT | ANCHOR))
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_delegate_can_only_restrict_and_anchor_when_a_recovery_is_pending(
+    accounts: RegistryActions,
+    registry: Deployed,
+    patient: LocalAccount,
+    clinician: LocalAccount,
+    start_recovery: Callable[[Key], None],
+    power: int,
+) -> None:
+    accounts.delegation(patient, clinician.address, sum(POWERS)).relay()
+    start_recovery(patient)
+    held = registry.call("isAuthorised", patient.address, clinician.address, power)
+    assert held == (power in (RESTRICT, ANCHOR))
+
+
+def test_guardians_choice_holds_no_power_when_the_recovery_is_still_pending(
+    registry: Deployed,
+    patient: LocalAccount,
+    new_device: LocalAccount,
+    start_recovery: Callable[[Key], None],
+) -> None:
+    start_recovery(patient)
+    assert not registry.call("isAuthorised", patient.address, new_device.address, RESTRICT)
