@@ -1,0 +1,59 @@
+"""The HTTP application: every router of a gatekeeper behind one boundary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from medaccord import __version__
+from medaccord.gatekeeper import (
+    audit,
+    directory,
+    enrolment,
+    fhir_api,
+    health,
+    inbox,
+    openings,
+    refusals,
+    relay,
+    sign_in,
+)
+from medaccord.gatekeeper.boundary import Boundary
+
+if TYPE_CHECKING:
+    from medaccord.gatekeeper.service import Gatekeeper
+
+
+def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
+    """Make the application of a gatekeeper.
+
+    Args:
+        gatekeeper: what it serves.
+        url: where it is reached from outside, without a slash at the end. People sign in to this
+            address and no other, whatever a request says its host is.
+    """
+    app = FastAPI(
+        title="medaccord gatekeeper",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    refusals.install(app)
+    desk = gatekeeper.sign_in(url)
+    for router in (
+        sign_in.routes(desk),
+        enrolment.routes(gatekeeper.enrolment, gatekeeper.steward),
+        relay.routes(gatekeeper.relay),
+        openings.routes(gatekeeper.openings, desk),
+        inbox.routes(gatekeeper.inbox, desk),
+        fhir_api.routes(gatekeeper.reading, desk, url, gatekeeper.network.chain_id),
+        audit.routes(gatekeeper.audit, desk),
+        directory.routes(gatekeeper.directory),
+        health.routes(gatekeeper.standing, gatekeeper.ledger),
+    ):
+        app.include_router(router)
+    return Boundary(app)

@@ -1,0 +1,217 @@
+"""Enrolment: a one-time code, given to a patient in person, ties a fresh account to a Patient.
+
+The code is worth something once, until it expires, to whoever can sign with the account. It stands
+in the database only as a keyed hash. The relationship is then proposed on the chain; nothing is
+released before the patient accepts it there.
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+
+from eth_utils.crypto import keccak
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy import Engine, delete, func, insert, select, update
+
+from medaccord.chain import actions
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.sender import Receipt, Sender
+from medaccord.chain.values import seconds
+from medaccord.core.errors import InvalidRequest, MedaccordError
+from medaccord.core.identifiers import Address, Digest, digest, hex_digest
+from medaccord.core.typed_data import typed
+from medaccord.gatekeeper.errors import Conflict, EnrolmentRefused
+from medaccord.gatekeeper.standing import Standing
+from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeField
+from medaccord.ledger import Ledger, RelationshipState
+from medaccord.records import Owner, PatientAccounts, Pseudonyms
+from medaccord.store import writing
+from medaccord.store.tables import enrolment_attempt, enrolment_code
+
+MAX_CODE_LENGTH: Final = 64
+"""Longest code looked at, in characters."""
+
+ATTEMPT_SPAN: Final = timedelta(minutes=10)
+ATTEMPTS_AN_ACCOUNT: Final = 5
+"""Wrong codes an account may try within `ATTEMPT_SPAN`."""
+ATTEMPTS_IN_ALL: Final = 100
+"""Wrong codes everybody together may try within it; at 80 bits a code, that guesses nothing."""
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U to misread
+_CODE_CHARACTERS: Final = 16
+_GROUP: Final = 4
+
+
+class Enrolment:
+    """Issues codes, and lets accounts in with them."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        steward: Address,
+        secret: bytes,
+        pseudonyms: Pseudonyms,
+        accounts: PatientAccounts,
+        standing: Standing,
+        contracts: Contracts,
+        ledger: Ledger,
+        sender: Sender,
+    ) -> None:
+        self._engine = engine
+        self._steward = steward
+        self._secret = secret
+        self._pseudonyms = pseudonyms
+        self._accounts = accounts
+        self._standing = standing
+        self._contracts = contracts
+        self._ledger = ledger
+        self._sender = sender
+
+    def issue_code(self, patient_id: str, valid_for: timedelta = timedelta(days=7)) -> str:
+        """Make a code for a patient of the steward.
+
+        Args:
+            patient_id: `Patient.id` in the steward's records.
+            valid_for: how long it is good; its end is excluded.
+
+        Returns:
+            80 random bits as `XXXX-XXXX-XXXX-XXXX`, to be handed to the patient and kept nowhere.
+        """
+        text = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARACTERS))
+        code = "-".join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))
+        now = self._standing.clock()
+        with writing(self._engine) as connection:
+            connection.execute(
+                insert(enrolment_code).values(
+                    code=self._hash(code),
+                    patient_ref=self._pseudonyms.patient(patient_id),
+                    issued_at=now,
+                    expires_at=now + valid_for,
+                )
+            )
+        return code
+
+    def enrol(
+        self, *, account: Address, by: Address, code: str, deadline: datetime, signature: bytes
+    ) -> tuple[int, Receipt]:
+        """Tie an account to the patient a code was issued for, and propose the relationship.
+
+        Returns:
+            The round proposed, and the receipt of the proposal.
+
+        Raises:
+            EnrolmentRefused: the code opens nothing, or too many wrong ones were tried.
+            SignatureMismatch: `by` did not sign this code for this steward.
+            InvalidRequest: the deadline is over, `by` does not control the account, or the account
+                stands for another patient.
+            Conflict: the relationship is proposed or active already.
+            TransportError: the chain is out of reach; the code stays good.
+        """
+        if self._standing.clock() > deadline:
+            raise InvalidRequest("the deadline of the enrolment is over: sign a new one")
+        message = typed(
+            self._contracts.off_chain_domain,
+            "Enrolment",
+            account=account,
+            steward=self._steward,
+            code=digest(keccak(text=code)),
+            deadline=seconds(deadline),
+        )
+        self._standing.check_typed(by, message, signature)
+        self._standing.require_fresh()
+        if self._ledger.controller(account) != by:
+            raise InvalidRequest(f"{by} does not control {account}: its controller must sign")
+        relationship = self._ledger.relationship(account, self._steward)
+        if relationship.state in (RelationshipState.PROPOSED, RelationshipState.ACTIVE):
+            raise Conflict("this account is enrolled already: accept or end that relationship")
+        owner = self._redeem(account, code)
+        try:
+            self._accounts.enrol(account, owner, at=self._standing.clock())
+            action = actions.propose(
+                self._contracts,
+                patient=account,
+                steward=self._steward,
+                account=self._steward,
+                by=self._sender.address,
+                round=relationship.round + 1,
+            )
+            return relationship.round + 1, actions.submit(self._sender, action)
+        except MedaccordError:
+            self._give_back(code)
+            raise
+
+    def _redeem(self, account: Address, code: str) -> Owner:
+        now = self._standing.clock()
+        with writing(self._engine) as connection:
+            connection.execute(
+                delete(enrolment_attempt).where(enrolment_attempt.c.at <= now - ATTEMPT_SPAN)
+            )
+            tried = select(func.count()).select_from(enrolment_attempt)
+            own = tried.where(enrolment_attempt.c.account == account)
+            blocked = (
+                connection.execute(own).scalar_one() >= ATTEMPTS_AN_ACCOUNT
+                or connection.execute(tried).scalar_one() >= ATTEMPTS_IN_ALL
+            )
+            row = connection.execute(
+                select(enrolment_code).where(enrolment_code.c.code == self._hash(code))
+            ).first()
+            good = row is not None and row.used_at is None and now < row.expires_at
+            if row is not None and good and not blocked:
+                connection.execute(
+                    update(enrolment_code)
+                    .where(enrolment_code.c.code == row.code)
+                    .values(used_at=now)
+                )
+                return Owner(row.patient_ref)
+            if not blocked:
+                connection.execute(insert(enrolment_attempt).values(account=account, at=now))
+        raise EnrolmentRefused("this code enrols nobody: ask the steward for a new one")
+
+    def _give_back(self, code: str) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(enrolment_code)
+                .where(enrolment_code.c.code == self._hash(code))
+                .values(used_at=None)
+            )
+
+    def _hash(self, code: str) -> Digest:
+        message = b"medaccord/enrolment/1:" + code.encode()
+        return digest(hmac.digest(self._secret, message, hashlib.sha256))
+
+
+class EnrolmentForm(Form):
+    """Body of POST /enrolments."""
+
+    account: AddressField
+    by: AddressField
+    code: Annotated[str, Field(min_length=1, max_length=MAX_CODE_LENGTH)]
+    deadline: TimeField
+    signature: SignatureField
+
+
+def routes(enrolment: Enrolment, steward: Address) -> APIRouter:
+    """POST /enrolments."""
+    router = APIRouter()
+
+    @router.post("/enrolments", status_code=201)
+    def enrol(form: EnrolmentForm) -> dict[str, Any]:
+        proposed, receipt = enrolment.enrol(
+            account=form.account,
+            by=form.by,
+            code=form.code,
+            deadline=form.deadline,
+            signature=form.signature,
+        )
+        return {
+            "steward": str(steward),
+            "patient": str(form.account),
+            "round": proposed,
+            "transaction": hex_digest(receipt.transaction),
+        }
+
+    return router

@@ -1,0 +1,242 @@
+"""The patients' inboxes: signed requests for access, until the patient deals with them.
+
+A request lies here because the chain is no place for it: one refused would stand there for ever.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from sqlalchemy import Engine, RowMapping, func, insert, select
+
+from medaccord.chain.powers import Power
+from medaccord.core.canonical import document_bytes
+from medaccord.core.errors import AccessRefused, InvalidRequest
+from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
+from medaccord.core.refusals import Refusal
+from medaccord.core.requests import AccessRequest
+from medaccord.core.typed_data import Domain
+from medaccord.gatekeeper.errors import Conflict
+from medaccord.gatekeeper.sealing import Sealer
+from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.standing import Standing
+from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
+from medaccord.ledger import Ledger
+from medaccord.records import Owner, PatientAccounts
+from medaccord.store import reading, writing
+from medaccord.store.tables import request_inbox
+
+MAX_REQUESTS: Final = 20
+"""Requests that one organisation may leave with one patient within `REQUESTS_SPAN`, inclusive."""
+
+REQUESTS_SPAN: Final = timedelta(days=30)
+
+MAX_AGE: Final = timedelta(days=1)
+"""How long after it was issued a request may be handed in, inclusive."""
+
+MAX_AHEAD: Final = timedelta(minutes=5)
+"""How far ahead of our clock a request may say it was issued, inclusive."""
+
+_KIND: Final = "request_inbox"
+
+State = Literal["open", "granted", "expired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One request in an inbox.
+
+    Attributes:
+        digest: EIP-712 digest of the request; a consent that answers it names it.
+        request: the request.
+        by: the key that signed it for the requester.
+        signature: its signature.
+        received_at: when it came in.
+        state: granted once the chain has a consent that names it; expired once the time asked for
+            is over; open before both.
+    """
+
+    digest: Digest
+    request: AccessRequest
+    by: Address
+    signature: bytes
+    received_at: datetime
+    state: State
+
+
+class Inbox:
+    """Takes requests in, and shows each patient its own."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        steward: AccountId,
+        domain: Domain,
+        accounts: PatientAccounts,
+        standing: Standing,
+        ledger: Ledger,
+        sealer: Sealer,
+    ) -> None:
+        self._engine = engine
+        self._steward = steward
+        self._domain = domain
+        self._accounts = accounts
+        self._standing = standing
+        self._ledger = ledger
+        self._sealer = sealer
+
+    def take(self, document: Mapping[str, Any], by: Address, signature: bytes) -> Digest:
+        """Lay a request in the inbox of its patient. The same again changes nothing.
+
+        Returns:
+            Its digest.
+
+        Raises:
+            InvalidRequest: it is malformed, for another steward or chain, too old, ahead of the
+                clock, or asks for a time that is over.
+            SignatureMismatch: `by` did not sign it.
+            AccessRefused: NOT_AN_ORGANISATION, SUSPENDED; NOT_SIGNED_IN where `by` may not ask for
+                the requester; UNKNOWN_PATIENT; CHAIN_UNREACHABLE and its like.
+            Conflict: the requester left as many requests with this patient lately as it may.
+        """
+        request = AccessRequest.parse(document)
+        if request.steward != self._steward:
+            raise InvalidRequest(f"this is the gatekeeper of {self._steward}")
+        self._check_times(request)
+        message = request.typed(self._domain)
+        self._standing.check_typed(by, message, signature)
+        self._standing.require_fresh()
+        requester = request.requester.address
+        self._check_requester(requester, by)
+        patient = request.patient.address
+        owner = self._accounts.owner_of(patient)
+        now = self._standing.clock()
+        found = message.digest()
+        content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}
+        sealed = self._sealer.seal(owner, document_bytes(content), kind=_KIND, row=found)
+        with writing(self._engine) as connection:
+            if connection.scalar(
+                select(request_inbox.c.digest).where(request_inbox.c.digest == found)
+            ):
+                return found
+            lying = connection.scalar(
+                select(func.count())
+                .select_from(request_inbox)
+                .where(
+                    request_inbox.c.patient == patient,
+                    request_inbox.c.requester == requester,
+                    request_inbox.c.received_at > now - REQUESTS_SPAN,
+                )
+            )
+            if lying is not None and lying >= MAX_REQUESTS:
+                raise Conflict(
+                    f"you left {MAX_REQUESTS} requests with this patient in "
+                    f"{REQUESTS_SPAN.days} days: wait"
+                )
+            connection.execute(
+                insert(request_inbox).values(
+                    digest=found,
+                    patient=patient,
+                    requester=requester,
+                    received_at=now,
+                    **sealed,
+                )
+            )
+        return found
+
+    def of(self, session: Session) -> tuple[Received, ...]:
+        """The requests lying with the patient that is signed in, oldest first.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT, whoever is signed in is no patient here.
+        """
+        owner = self._accounts.owner_of(session.account)
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                select(request_inbox)
+                .where(request_inbox.c.patient == session.account)
+                .order_by(request_inbox.c.received_at)
+            ).all()
+        answered = {
+            consent.grant.request
+            for consent in self._ledger.consents_of(session.account)
+            if consent.grant is not None
+        }
+        return tuple(self._received(owner, row._mapping, answered) for row in rows)
+
+    def _check_times(self, request: AccessRequest) -> None:
+        now = self._standing.clock()
+        if not now - MAX_AGE <= request.issued_at <= now + MAX_AHEAD:
+            raise InvalidRequest("the request is too old, or ahead of the clock: issue it anew")
+        if request.valid_until <= now:
+            raise InvalidRequest("the time asked for is over")
+
+    def _check_requester(self, requester: Address, by: Address) -> None:
+        organisation = self._ledger.standing(requester, now=self._standing.clock())
+        if organisation is None:
+            raise AccessRefused(
+                Refusal.NOT_AN_ORGANISATION, f"the consortium has not admitted {requester}"
+            )
+        if not organisation.active:
+            raise AccessRefused(Refusal.SUSPENDED, f"the consortium suspended {requester}")
+        if not self._standing.authorised(requester, by, Power.REQUEST):
+            raise AccessRefused(Refusal.NOT_SIGNED_IN, f"{by} may not ask for {requester}")
+
+    def _received(self, owner: Owner, row: RowMapping, answered: Collection[Digest]) -> Received:
+        found = digest(row["digest"])
+        content = json.loads(self._sealer.open(owner, row, kind=_KIND, row=found))
+        request = AccessRequest.parse(content["request"])
+        state: State = "open"
+        if found in answered:
+            state = "granted"
+        elif request.valid_until <= self._standing.clock():
+            state = "expired"
+        return Received(
+            digest=found,
+            request=request,
+            by=address(content["by"]),
+            signature=bytes.fromhex(content["signature"][2:]),
+            received_at=row["received_at"],
+            state=state,
+        )
+
+
+class RequestForm(Form):
+    """Body of POST /requests."""
+
+    request: dict[str, Any]
+    by: AddressField
+    signature: SignatureField
+
+
+def routes(inbox: Inbox, sign_in: SignIn) -> APIRouter:
+    """POST /requests and GET /requests."""
+    router = APIRouter()
+
+    @router.post("/requests", status_code=201)
+    def take(form: RequestForm) -> dict[str, str]:
+        return {"digest": hex_digest(inbox.take(form.request, form.by, form.signature))}
+
+    @router.get("/requests")
+    def show(request: Request, state: State | None = None) -> dict[str, Any]:
+        received = inbox.of(sign_in.fresh_session(request))
+        return {
+            "requests": [
+                {
+                    "digest": hex_digest(each.digest),
+                    "request": each.request.document(),
+                    "by": str(each.by),
+                    "signature": "0x" + each.signature.hex(),
+                    "receivedAt": time_text(each.received_at),
+                    "state": each.state,
+                }
+                for each in received
+                if state in (None, each.state)
+            ]
+        }
+
+    return router

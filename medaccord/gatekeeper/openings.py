@@ -1,0 +1,180 @@
+"""Openings: the terms behind a consent and the reason behind an emergency, checked, then kept.
+
+The chain holds only commitments. Without the opening a consent cannot be read and nothing is
+released under it; with one that does not fit, nothing either.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy import Column, Engine, insert, select
+
+from medaccord.chain.network import Clock
+from medaccord.core.canonical import document_bytes
+from medaccord.core.emergency import EmergencyReason
+from medaccord.core.errors import AccessRefused, CommitmentMismatch, DecryptionFailed
+from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_digest
+from medaccord.core.refusals import Refusal
+from medaccord.core.terms import Terms
+from medaccord.gatekeeper.sealing import Sealer
+from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.wire import AddressField, DigestField, Form
+from medaccord.ledger import Ledger
+from medaccord.records import Owner, PatientAccounts
+from medaccord.store import reading, writing
+from medaccord.store.tables import reason_opening, terms_opening
+
+
+class Openings:
+    """Takes openings in, and hands them to decisions."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        accounts: PatientAccounts,
+        ledger: Ledger,
+        sealer: Sealer,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._accounts = accounts
+        self._ledger = ledger
+        self._sealer = sealer
+        self._clock = clock
+
+    def take_terms(
+        self, session: Session, patient: Address, consent_id: ConsentId, document: Mapping[str, Any]
+    ) -> None:
+        """Keep the terms of a consent that stands on the chain.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT; NO_CONSENT where the asker is neither its patient nor
+                its grantee, or there is none: the two are not told apart.
+            CommitmentMismatch: these are not the terms that were consented to.
+            InvalidTerms: they are malformed.
+        """
+        owner = self._accounts.owner_of(patient)
+        terms = Terms.parse(document)
+        consent = self._ledger.consent(patient, consent_id)
+        if (
+            consent is None
+            or consent.grant is None
+            or session.account not in (patient, consent.grant.grantee)
+        ):
+            raise AccessRefused(Refusal.NO_CONSENT, "the chain has no such consent of yours")
+        if terms.commitment != consent.grant.terms:
+            raise CommitmentMismatch("these are not the terms of that consent: send its own")
+        self.keep_terms(patient, owner, consent_id, terms)
+
+    def keep_terms(
+        self, patient: Address, owner: Owner, consent_id: ConsentId, terms: Terms
+    ) -> None:
+        """Keep terms that were checked against the consent's commitment already."""
+        self._keep(
+            terms_opening.c.consent, patient, owner, consent_id, document_bytes(terms.document())
+        )
+
+    def take_reason(
+        self, session: Session, patient: Address, emergency: Digest, document: Mapping[str, Any]
+    ) -> None:
+        """Keep the reason of an emergency access that stands on the chain.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT; EMERGENCY_CLOSED where the asker opened no such access.
+            CommitmentMismatch: this is not the reason that was committed to.
+            InvalidInput: it is malformed.
+        """
+        owner = self._accounts.owner_of(patient)
+        reason = EmergencyReason.parse(document)
+        opened = {
+            each.emergency_id: each.reason
+            for each in self._ledger.emergencies_of(patient)
+            if each.grantee == session.account
+        }
+        if emergency not in opened:
+            raise AccessRefused(
+                Refusal.EMERGENCY_CLOSED, "you have opened no such emergency access"
+            )
+        if reason.commitment != opened[emergency]:
+            raise CommitmentMismatch("this is not the reason of that opening: send its own")
+        self._keep(
+            reason_opening.c.emergency, patient, owner, emergency, document_bytes(reason.document())
+        )
+
+    def terms_of(self, patient: Address, owner: Owner) -> dict[ConsentId, Terms]:
+        """The terms kept for a patient's consents; what does not open counts as missing."""
+        found: dict[ConsentId, Terms] = {}
+        for key, document in self._kept(terms_opening.c.consent, patient, owner):
+            found[key] = Terms.parse(document)
+        return found
+
+    def reasons_of(self, patient: Address, owner: Owner) -> dict[Digest, EmergencyReason]:
+        """The reasons kept for emergency access to a patient's records."""
+        kept = self._kept(reason_opening.c.emergency, patient, owner)
+        return {key: EmergencyReason.parse(document) for key, document in kept}
+
+    def _keep(
+        self, key: Column[Any], patient: Address, owner: Owner, value: Digest, document: bytes
+    ) -> None:
+        with writing(self._engine) as connection:
+            if connection.scalar(select(key).where(key == value)) is not None:
+                return  # only one opening fits a commitment
+            connection.execute(
+                insert(key.table).values(
+                    {
+                        key.name: value,
+                        "patient": patient,
+                        "received_at": self._clock(),
+                        **self._sealer.seal(owner, document, kind=key.table.name, row=value),
+                    }
+                )
+            )
+
+    def _kept(
+        self, key: Column[Any], patient: Address, owner: Owner
+    ) -> Iterator[tuple[Digest, bytes]]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(key.table).where(key.table.c.patient == patient)).all()
+        for row in rows:
+            value = digest(row._mapping[key])
+            with suppress(DecryptionFailed):
+                document = self._sealer.open(owner, row._mapping, kind=key.table.name, row=value)
+                yield value, document
+
+
+class TermsForm(Form):
+    """Body of POST /openings."""
+
+    patient: AddressField
+    consent: DigestField
+    terms: dict[str, Any]
+
+
+class ReasonForm(Form):
+    """Body of POST /openings/emergency."""
+
+    patient: AddressField
+    emergency: DigestField
+    reason: dict[str, Any]
+
+
+def routes(openings: Openings, sign_in: SignIn) -> APIRouter:
+    """POST /openings and POST /openings/emergency."""
+    router = APIRouter()
+
+    @router.post("/openings", status_code=201)
+    def terms(form: TermsForm, request: Request) -> dict[str, str]:
+        session = sign_in.fresh_session(request)
+        openings.take_terms(session, form.patient, form.consent, form.terms)
+        return {"consent": hex_digest(form.consent)}
+
+    @router.post("/openings/emergency", status_code=201)
+    def reason(form: ReasonForm, request: Request) -> dict[str, str]:
+        session = sign_in.fresh_session(request)
+        openings.take_reason(session, form.patient, form.emergency, form.reason)
+        return {"emergency": hex_digest(form.emergency)}
+
+    return router

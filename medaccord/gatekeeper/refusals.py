@@ -1,0 +1,177 @@
+"""The one place where an error becomes an answer: a status and a FHIR OperationOutcome.
+
+| Error                                            | Status | issue.code | details.coding.code |
+|--------------------------------------------------|--------|------------|---------------------|
+| AccessRefused NOT_SIGNED_IN                      | 401    | login      | its Refusal         |
+| AccessRefused, the chain or ledger being in doubt| 503    | exception  | its Refusal         |
+| any other AccessRefused                          | 403    | forbidden  | its Refusal         |
+| EnrolmentRefused                                 | 403    | forbidden  | its class           |
+| NotFound                                         | 404    | not-found  | its class           |
+| Conflict                                         | 409    | conflict   | its class           |
+| BodyTooLarge                                     | 413    | invalid    | its class           |
+| any other InvalidInput, VerificationFailed       | 400    | invalid    | its class           |
+| ContractReverted                                 | 422    | conflict   | the ABI error       |
+| TransportError                                   | 503    | exception  | its class           |
+| an unknown path                                  | 404    | not-found  | NotFound            |
+| an unknown method                                | 405    | not-supported | MethodNotAllowed |
+| anything else                                    | 500    | exception  | InternalError       |
+
+Source: FHIR R4 OperationOutcome, value set issue-type; RFC 9110 for the statuses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from medaccord.core.errors import (
+    AccessRefused,
+    ContractReverted,
+    InvalidInput,
+    MedaccordError,
+    TransportError,
+    VerificationFailed,
+)
+from medaccord.core.refusals import Refusal
+from medaccord.fhir.answers import operation_outcome
+from medaccord.gatekeeper.errors import (
+    BodyTooLarge,
+    Conflict,
+    EnrolmentRefused,
+    NotFound,
+)
+
+FHIR_JSON: Final = "application/fhir+json"
+
+IN_DOUBT: Final = frozenset(
+    {
+        Refusal.CHAIN_UNREACHABLE,
+        Refusal.LEDGER_BEHIND,
+        Refusal.HEAD_TOO_OLD,
+        Refusal.CLOCKS_APART,
+    }
+)
+"""Refusals that say nothing about the asker: it may ask again when the chain is in reach."""
+
+_CLASSES: Final[tuple[tuple[type[MedaccordError], int, str], ...]] = (
+    (EnrolmentRefused, 403, "forbidden"),
+    (NotFound, 404, "not-found"),
+    (Conflict, 409, "conflict"),
+    (BodyTooLarge, 413, "invalid"),
+    (InvalidInput, 400, "invalid"),
+    (VerificationFailed, 400, "invalid"),
+    (ContractReverted, 422, "conflict"),
+    (TransportError, 503, "exception"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What an error looks like from outside.
+
+    Attributes:
+        status: HTTP status.
+        issue: code of the OperationOutcome's issue (value set issue-type).
+        code: our code: a Refusal, or the name of an error class.
+        diagnostics: one sentence that says what to do.
+    """
+
+    status: int
+    issue: str
+    code: str
+    diagnostics: str
+
+
+def problem_of(error: Exception) -> Problem:
+    """Map any error; what is not ours tells the outside nothing about itself."""
+    if isinstance(error, AccessRefused):
+        return _refused(error)
+    for kind, status, issue in _CLASSES:
+        if isinstance(error, kind):
+            return Problem(
+                status=status, issue=issue, code=type(error).__name__, diagnostics=str(error)
+            )
+    if isinstance(error, RequestValidationError):
+        return _malformed(error)
+    if isinstance(error, HTTPException):
+        return _routing(error)
+    return Problem(
+        status=500,
+        issue="exception",
+        code="InternalError",
+        diagnostics="the gatekeeper failed and released nothing; try again, or tell the steward",
+    )
+
+
+def outcome_response(error: Exception, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer an error.
+
+    Args:
+        error: what happened.
+        headers: what the answer carries beside it (the receipt of a refusal).
+    """
+    problem = problem_of(error)
+    extra = dict(headers or {}) | {"Cache-Control": "no-store"}
+    if problem.status == 401:
+        extra["WWW-Authenticate"] = "Bearer"
+    return Response(
+        operation_outcome(issue=problem.issue, code=problem.code, diagnostics=problem.diagnostics),
+        status_code=problem.status,
+        media_type=FHIR_JSON,
+        headers=extra,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer every error through `outcome_response`."""
+
+    def answer(_: Request, error: Exception) -> Response:
+        return outcome_response(error)
+
+    for kind in (MedaccordError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+def _refused(error: AccessRefused) -> Problem:
+    if error.reason is Refusal.NOT_SIGNED_IN:
+        status, issue = 401, "login"
+    elif error.reason in IN_DOUBT:
+        status, issue = 503, "exception"
+    else:
+        status, issue = 403, "forbidden"
+    return Problem(status=status, issue=issue, code=error.reason.value, diagnostics=error.detail)
+
+
+def _malformed(error: RequestValidationError) -> Problem:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    return Problem(
+        status=400,
+        issue="invalid",
+        code="InvalidRequest",
+        diagnostics=f"{where}: {first['msg'].lower()}",
+    )
+
+
+def _routing(error: HTTPException) -> Problem:
+    if error.status_code == 404:
+        return Problem(
+            status=404, issue="not-found", code="NotFound", diagnostics="no such path here"
+        )
+    if error.status_code == 405:
+        return Problem(
+            status=405,
+            issue="not-supported",
+            code="MethodNotAllowed",
+            diagnostics="this path does not take this method",
+        )
+    return Problem(
+        status=error.status_code,
+        issue="invalid",
+        code="InvalidRequest",
+        diagnostics=f"{error.detail}",
+    )

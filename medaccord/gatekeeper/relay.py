@@ -1,0 +1,209 @@
+"""Relaying: a patient signs, the steward sends and pays; and what restricts is obeyed at once.
+
+A revocation, a revoke-all, a closure or a ban that is validly signed is kept and obeyed before it
+is sent. Neither a chain out of reach nor an empty purse nor a slow miner can hold it up; it is sent
+again until the chain shows it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from medaccord.chain import actions
+from medaccord.chain.actions import SignedAction
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.powers import Power
+from medaccord.chain.sender import Receipt, Sender
+from medaccord.core.blocks import BlockRef
+from medaccord.core.errors import (
+    CommitmentMismatch,
+    ContractReverted,
+    InvalidRequest,
+    TransportError,
+)
+from medaccord.core.identifiers import Address, Digest, hex_digest
+from medaccord.core.terms import Terms
+from medaccord.gatekeeper.openings import Openings
+from medaccord.gatekeeper.standing import Standing
+from medaccord.gatekeeper.wire import Form, block_document
+from medaccord.ledger import Ledger, Restriction
+from medaccord.records import PatientAccounts
+
+RESTRICTING: Final = frozenset({"Revocation", "RevokeAll", "EmergencyClosure", "EmergencyBan"})
+"""What is obeyed before it is sent, whoever hands it in and whosever account it is about."""
+
+RELAYED: Final = RESTRICTING | {
+    "Acceptance",
+    "Decline",
+    "Ending",
+    "Consent",
+    "EmergencyAllowance",
+    "Rotation",
+    "Delegation",
+    "Undelegation",
+    "GuardiansChange",
+}
+"""Everything that is relayed; what is not in `RESTRICTING` is for this steward's patients alone."""
+
+_RELATIONSHIP: Final = frozenset({"Acceptance", "Decline", "Ending"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """What became of an action.
+
+    Attributes:
+        transaction: hash of the transaction; None where it is obeyed here but could not be sent
+            yet, and will be.
+        block: the block it stands in; None while it is not mined.
+        gas_used: gas it cost; None while it is not mined.
+        obeyed: whether this gatekeeper acts on it from now on, mined or not.
+    """
+
+    transaction: Digest | None
+    block: BlockRef | None
+    gas_used: int | None
+    obeyed: bool
+
+
+class Relay:
+    """Sends the signed actions of patients."""
+
+    def __init__(
+        self,
+        *,
+        steward: Address,
+        contracts: Contracts,
+        ledger: Ledger,
+        standing: Standing,
+        accounts: PatientAccounts,
+        openings: Openings,
+        sender: Sender,
+    ) -> None:
+        self._steward = steward
+        self._contracts = contracts
+        self._ledger = ledger
+        self._standing = standing
+        self._accounts = accounts
+        self._openings = openings
+        self._sender = sender
+
+    def take(
+        self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool
+    ) -> Relayed:
+        """Send a signed action.
+
+        Args:
+            document: the action, as `SignedAction.to_document` writes it.
+            terms: with a consent, the opening of its commitment, to be kept for decisions.
+            wait: whether to wait until it is mined.
+
+        Raises:
+            InvalidRequest: the action is malformed, not among those relayed, or its relationship
+                is with another steward.
+            AccessRefused: UNKNOWN_PATIENT, it restricts nothing and is about no patient of ours.
+            SignatureMismatch: it is not signed by the key it names.
+            CommitmentMismatch: the terms are not those that are consented to.
+            ContractReverted: the chain refuses it.
+            TransportError: the chain is out of reach. A restriction is obeyed all the same.
+        """
+        signed = SignedAction.parse(self._contracts, document)
+        kind = signed.action.typed.primary_type
+        if kind not in RELAYED:
+            raise InvalidRequest(f"this gatekeeper relays no {kind}: send it yourself")
+        if terms is not None and kind != "Consent":
+            raise InvalidRequest("terms go with a consent only")
+        self._standing.check_typed(signed.action.by, signed.action.typed, signed.signature)
+        if kind in RESTRICTING:
+            return self._restrict(signed, document, wait=wait)
+        owner = self._accounts.owner_of(signed.action.account)
+        if kind in _RELATIONSHIP and signed.action.typed.message["steward"] != self._steward:
+            raise InvalidRequest(f"this is the gatekeeper of {self._steward}: ask the other one")
+        opening = None if terms is None else _opening(signed, terms)
+        relayed = self._send(signed, wait=wait, obeyed=False)
+        if opening is not None:
+            consent = signed.action.typed.digest()
+            self._openings.keep_terms(signed.action.account, owner, consent, opening)
+        return relayed
+
+    def retry(self) -> None:
+        """Send again what is obeyed here but not on the chain yet.
+
+        What the chain refuses stays obeyed: whoever signed it wanted less to be read, not more.
+        """
+        self._standing.refresh()
+        for restriction in self._ledger.held():
+            signed = SignedAction.parse(self._contracts, json.loads(restriction.document))
+            try:
+                actions.submit(self._sender, signed)
+            except ContractReverted as error:
+                _log.warning("the chain refuses a restriction that is obeyed here: %s", error)
+
+    def _restrict(
+        self, signed: SignedAction, document: Mapping[str, Any], *, wait: bool
+    ) -> Relayed:
+        self._standing.refresh()
+        action = signed.action
+        if not self._standing.authorised(action.account, action.by, Power.RESTRICT):
+            return self._send(signed, wait=wait, obeyed=False)  # the chain may know more
+        restriction = Restriction.of(action.typed, json.dumps(document))
+        assert restriction is not None  # every kind in RESTRICTING is one
+        self._ledger.hold(restriction)
+        try:
+            return self._send(signed, wait=wait, obeyed=True)
+        except TransportError as error:
+            _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
+            return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
+
+    def _send(self, signed: SignedAction, *, wait: bool, obeyed: bool) -> Relayed:
+        if not wait:
+            pending = actions.submit(self._sender, signed, wait=False)
+            return Relayed(
+                transaction=pending.transaction, block=None, gas_used=None, obeyed=obeyed
+            )
+        receipt: Receipt = actions.submit(self._sender, signed)
+        return Relayed(
+            transaction=receipt.transaction,
+            block=receipt.block,
+            gas_used=receipt.gas_used,
+            obeyed=obeyed,
+        )
+
+
+class RelayForm(Form):
+    """Body of POST /relay."""
+
+    action: dict[str, Any]
+    terms: dict[str, Any] | None = None
+
+
+def routes(relay: Relay) -> APIRouter:
+    """POST /relay."""
+    router = APIRouter()
+
+    @router.post("/relay")
+    def take(form: RelayForm, wait: bool = True) -> JSONResponse:
+        relayed = relay.take(form.action, form.terms, wait=wait)
+        body: dict[str, Any] = {
+            "transaction": relayed.transaction and hex_digest(relayed.transaction),
+            "block": relayed.block and block_document(relayed.block),
+            "gasUsed": relayed.gas_used,
+            "obeyed": relayed.obeyed,
+        }
+        return JSONResponse(body, status_code=202 if relayed.block is None else 200)
+
+    return router
+
+
+def _opening(signed: SignedAction, document: Mapping[str, Any]) -> Terms:
+    terms = Terms.parse(document)
+    if terms.commitment != signed.action.typed.message["terms"]:
+        raise CommitmentMismatch("these are not the terms of that consent: send its own")
+    return terms

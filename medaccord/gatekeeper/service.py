@@ -1,0 +1,280 @@
+"""One steward's gatekeeper: everything it holds, wired together, opened and closed as one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from sqlalchemy import Engine
+
+from medaccord.chain.deployment import Deployment, connect
+from medaccord.chain.network import Network
+from medaccord.chain.sender import Sender
+from medaccord.core.facts import Bounds
+from medaccord.core.identifiers import Address
+from medaccord.core.pseudonyms import topic
+from medaccord.gatekeeper.app import create_app
+from medaccord.gatekeeper.audit import Audit
+from medaccord.gatekeeper.audit_log import AuditLog
+from medaccord.gatekeeper.background import Repeating
+from medaccord.gatekeeper.cursor import Cursors
+from medaccord.gatekeeper.directory import Directory
+from medaccord.gatekeeper.enrolment import Enrolment
+from medaccord.gatekeeper.importing import Importing, ImportReport
+from medaccord.gatekeeper.inbox import Inbox
+from medaccord.gatekeeper.log_anchor import LogAnchors
+from medaccord.gatekeeper.openings import Openings
+from medaccord.gatekeeper.reading import Reading
+from medaccord.gatekeeper.receipts import Receipts
+from medaccord.gatekeeper.relay import Relay
+from medaccord.gatekeeper.sealing import Sealer
+from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
+from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.standing import Standing
+from medaccord.keys import FolderPatientKeys, Signer, StewardSecrets
+from medaccord.ledger import Ledger
+from medaccord.records import Batches, Importer, PatientAccounts, Pseudonyms, RecordRepository
+from medaccord.records.patients import ensure_key
+from medaccord.store import open_engine
+
+BOUNDS: Final = Bounds(
+    max_node_silence=timedelta(seconds=30),
+    max_blocks_behind=2,
+    max_clock_skew=timedelta(seconds=30),
+    max_head_age=timedelta(minutes=5),
+)
+"""What a gatekeeper bears unless told otherwise."""
+
+
+class Gatekeeper:
+    """The service in front of one steward's records.
+
+    Attributes:
+        steward: account of the steward.
+        network: the chain it follows; its clock is the gatekeeper's.
+        contracts: the deployment it obeys.
+        ledger: what it knows of the chain.
+        standing: who may act for whom, and how fresh that is.
+        enrolment, relay, openings, inbox, reading, audit, directory, importing: its parts, each
+            named for what it does.
+    """
+
+    def __init__(
+        self,
+        *,
+        steward: Address,
+        signer: Signer,
+        network: Network,
+        deployment: Deployment,
+        engine: Engine,
+        keys_folder: Path,
+        bounds: Bounds,
+        log_interval: timedelta,
+        poll_interval: timedelta,
+        retry_interval: timedelta,
+    ) -> None:
+        """Wire everything; see `open`."""
+        self.steward = steward
+        self.network = network
+        self.contracts = contracts = connect(network, deployment)
+        self._engine = engine
+        keys = FolderPatientKeys(keys_folder)
+        secrets = StewardSecrets(keys_folder)
+        names = Pseudonyms(secrets)
+        ensure_key(keys, names.steward)
+        accounts = PatientAccounts(engine, keys)
+        sealer = Sealer(keys)
+        sender = Sender(network, signer)
+        self.ledger = ledger = Ledger(network, contracts, engine)
+        self.standing = standing = Standing(
+            network=network, ledger=ledger, bounds=bounds, poll_interval=poll_interval
+        )
+        self.enrolment = Enrolment(
+            engine=engine,
+            steward=steward,
+            secret=_derived(secrets, "enrolment"),
+            pseudonyms=names,
+            accounts=accounts,
+            standing=standing,
+            contracts=contracts,
+            ledger=ledger,
+            sender=sender,
+        )
+        self.openings = Openings(
+            engine=engine, accounts=accounts, ledger=ledger, sealer=sealer, clock=network.clock
+        )
+        self.relay = Relay(
+            steward=steward,
+            contracts=contracts,
+            ledger=ledger,
+            standing=standing,
+            accounts=accounts,
+            openings=self.openings,
+            sender=sender,
+        )
+        self.inbox = Inbox(
+            engine=engine,
+            steward=contracts.account_id(steward),
+            domain=contracts.off_chain_domain,
+            accounts=accounts,
+            standing=standing,
+            ledger=ledger,
+            sealer=sealer,
+        )
+        log = AuditLog(
+            engine=engine,
+            steward=steward,
+            secret=secrets.pseudonyms,
+            own=names.steward,
+            sealer=sealer,
+            clock=network.clock,
+        )
+        self.audit = Audit(
+            accounts=accounts,
+            log=log,
+            anchors=LogAnchors(
+                engine=engine,
+                steward=steward,
+                topic=topic(secrets.pseudonyms, "audit"),
+                clock=network.clock,
+                contracts=contracts,
+                ledger=ledger,
+                sender=sender,
+            ),
+        )
+        self.reading = Reading(
+            steward=steward,
+            accounts=accounts,
+            ledger=ledger,
+            standing=standing,
+            openings=self.openings,
+            repository=RecordRepository(engine, keys, names, steward, ledger),
+            log=log,
+            receipts=Receipts(steward=steward, domain=contracts.off_chain_domain, signer=signer),
+            cursors=Cursors(_derived(secrets, "cursor")),
+        )
+        self.directory = Directory(
+            engine=engine, ledger=ledger, standing=standing, chain_id=network.chain_id
+        )
+        self.importing = Importing(
+            steward=steward,
+            network=network,
+            contracts=contracts,
+            ledger=ledger,
+            sender=sender,
+            importer=Importer(engine, keys, names, steward),
+            batches=Batches(engine),
+        )
+        self._background = (
+            Repeating("anchor-log", self.audit.anchor, every=log_interval),
+            Repeating("finish-imports", self.anchor_pending, every=retry_interval),
+            Repeating("send-restrictions", self.relay.retry, every=retry_interval),
+        )
+        self._server: RunningServer | None = None
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        steward: Address,
+        signer: Signer,
+        network: Network,
+        deployment: Deployment,
+        database_url: str,
+        keys_folder: Path,
+        bounds: Bounds = BOUNDS,
+        log_interval: timedelta = timedelta(minutes=10),
+        poll_interval: timedelta = timedelta(),
+        retry_interval: timedelta = timedelta(seconds=30),
+    ) -> Self:
+        """Open a gatekeeper: its database, its keys, its connection to the chain.
+
+        Args:
+            steward: account of the steward.
+            signer: the gatekeeper's own key: the steward's controller, or better a delegate with
+                the powers ANCHOR and RELATE and no other. It pays for what is relayed.
+            network: the chain; its clock is the one everything here goes by.
+            deployment: the contracts, checked against the chain.
+            database_url: SQLAlchemy URL of the database, made where there is none.
+            keys_folder: where the patients' keys and the steward's secret are, outside the database
+                and its backups.
+            bounds: how stale the ledger may be for a decision.
+            log_interval: how often the audit logs are anchored when there is something new.
+            poll_interval: how long an answer of the chain is good; zero asks it at every request.
+            retry_interval: how often what could not be sent is sent again.
+
+        Raises:
+            DeploymentMismatch: the chain is another one, or the contracts are not ours.
+            TransportError: the node does not answer.
+        """
+        engine = open_engine(database_url)
+        try:
+            return cls(
+                steward=steward,
+                signer=signer,
+                network=network,
+                deployment=deployment,
+                engine=engine,
+                keys_folder=keys_folder,
+                bounds=bounds,
+                log_interval=log_interval,
+                poll_interval=poll_interval,
+                retry_interval=retry_interval,
+            )
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def sign_in(self, url: str) -> SignIn:
+        """The desk where people sign in to this gatekeeper at an address."""
+        return SignIn(
+            url=url,
+            chain_id=self.network.chain_id,
+            engine=self._engine,
+            standing=self.standing,
+        )
+
+    def serve(
+        self, *, host: str = "127.0.0.1", port: int = 0, url: str | None = None
+    ) -> RunningServer:
+        """Answer over HTTP until the server is stopped, and work in the background until `close`.
+
+        Args:
+            host: the interface.
+            port: 0 takes any free one.
+            url: where this is reached from outside, as behind a proxy that speaks TLS; host and
+                port themselves unless given.
+
+        Raises:
+            TransportError: the port is taken, or the server does not start.
+        """
+        listener = bind(host, port)
+        address = url or url_of(listener)
+        self._server = serve(create_app(self, address.rstrip("/")), listener)
+        for job in self._background:
+            job.start()
+        return self._server
+
+    def import_bundle(self, data: bytes, account: Address) -> ImportReport:
+        """Import a FHIR Bundle of one patient; see `Importing.import_bundle`."""
+        return self.importing.import_bundle(data, account)
+
+    def anchor_pending(self) -> int:
+        """Anchor what earlier imports left; see `Importing.finish`."""
+        return self.importing.finish()
+
+    def close(self) -> None:
+        """Stop answering, finish what is under way, and close the database."""
+        if self._server is not None:
+            self._server.stop()
+        for job in self._background:
+            job.stop()
+        self._engine.dispose()
+
+
+def _derived(secrets: StewardSecrets, use: str) -> bytes:
+    """A secret for one use, 32 bytes, so that none serves two."""
+    return hmac.digest(secrets.pseudonyms, f"medaccord/{use}/1".encode(), hashlib.sha256)

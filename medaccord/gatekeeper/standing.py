@@ -1,0 +1,127 @@
+"""Who may act for whom as far as is known now, whether that is fresh, and who signed something."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from eth_utils.crypto import keccak
+
+from medaccord.chain.network import Clock, Network
+from medaccord.chain.powers import Power
+from medaccord.chain.reverts import translated
+from medaccord.core.decision import Bounds, check_freshness
+from medaccord.core.errors import (
+    AccessRefused,
+    ContractReverted,
+    SignatureMismatch,
+    TransportError,
+)
+from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.refusals import Refusal
+from medaccord.core.sign_in import recover_text
+from medaccord.core.typed_data import TypedData, recover
+from medaccord.ledger import Ledger
+
+_MAGIC: Final = bytes.fromhex("1626ba7e")
+_WALLET_ABI: Final[list[dict[str, Any]]] = [
+    {
+        "type": "function",
+        "name": "isValidSignature",
+        "stateMutability": "view",
+        "inputs": [{"name": "hash", "type": "bytes32"}, {"name": "signature", "type": "bytes"}],
+        "outputs": [{"name": "magic", "type": "bytes4"}],
+    }
+]
+
+
+class Standing:
+    """What the ledger says about keys, by a clock and within bounds.
+
+    Attributes:
+        clock: the time everything here is measured by.
+        bounds: how stale what is known may be.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        ledger: Ledger,
+        bounds: Bounds,
+        poll_interval: timedelta = timedelta(),
+    ) -> None:
+        self.clock: Clock = network.clock
+        self._network = network
+        self._ledger = ledger
+        self.bounds = bounds
+        self._poll_interval = poll_interval
+
+    def refresh(self) -> None:
+        """Ask the chain for news; when it cannot be reached, what was known before stands."""
+        with suppress(TransportError):
+            self._ledger.refresh(older_than=self._poll_interval)
+
+    def ask_now(self) -> None:
+        """Ask the chain this moment.
+
+        Raises:
+            AccessRefused: CHAIN_UNREACHABLE, it does not answer.
+        """
+        try:
+            self._ledger.sync()
+        except TransportError as error:
+            raise AccessRefused(
+                Refusal.CHAIN_UNREACHABLE, "The chain does not answer: ask again later."
+            ) from error
+
+    def require_fresh(self) -> None:
+        """Ask the chain for news, and insist on it.
+
+        Raises:
+            AccessRefused: CHAIN_UNREACHABLE, LEDGER_BEHIND, HEAD_TOO_OLD or CLOCKS_APART.
+        """
+        self.refresh()
+        check_freshness(self._ledger.freshness(), now=self.clock(), bounds=self.bounds)
+
+    def authorised(self, account: Address, by: Address, power: Power) -> bool:
+        """Whether a key may use a power of an account, as far as is known now."""
+        return self._ledger.is_authorised(account, by, power, now=self.clock())
+
+    def check_typed(self, by: Address, message: TypedData, signature: bytes) -> None:
+        """Check that `by`, a key or an ERC-1271 wallet, signed typed data.
+
+        Raises:
+            SignatureMismatch: it did not.
+            TransportError: `by` is no key that signed this, and whether it is a wallet that would
+                have cannot be asked.
+        """
+        self._check(by, lambda: recover(message, signature), message.digest(), signature)
+
+    def check_text(self, by: Address, text: str, signature: bytes) -> None:
+        """As `check_typed`, for text. Source: EIP-191, version 0x45."""
+        raw = text.encode()
+        prefix = f"\x19Ethereum Signed Message:\n{len(raw)}".encode()
+        hashed = digest(keccak(prefix + raw))
+        self._check(by, lambda: recover_text(text, signature), hashed, signature)
+
+    def _check(
+        self, by: Address, signer: Callable[[], Address], signed: Digest, signature: bytes
+    ) -> None:
+        with suppress(SignatureMismatch):
+            if signer() == by:
+                return
+        if not self._is_valid_for_wallet(by, signed, signature):
+            raise SignatureMismatch(f"{by} did not sign this: sign it with that key")
+
+    def _is_valid_for_wallet(self, wallet: Address, signed: Digest, signature: bytes) -> bool:
+        """Ask a wallet that is a contract. Source: ERC-1271."""
+        with translated():
+            if not self._network.web3.eth.get_code(wallet):
+                return False
+        contract = self._network.web3.eth.contract(wallet, abi=_WALLET_ABI)
+        try:
+            answer = self._network.call(contract.functions.isValidSignature(signed, signature))
+        except ContractReverted:
+            return False
+        return bytes(answer) == _MAGIC
