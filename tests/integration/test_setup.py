@@ -94,7 +94,9 @@ def wheel(folder: Path) -> Path:
     info = "tampered-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tampered.py", "")
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tampered\nVersion: 1.0\n")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tampered\nVersion: 1.0\n"
+        )
         archive.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )

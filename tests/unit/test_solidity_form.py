@@ -59,6 +59,7 @@ def test_every_contract_has_an_interface_that_owns_its_events_and_errors() -> No
     elsewhere = [
         name
         for name, text in CODE.items()
-        if not name.startswith("interfaces/") and re.search(r"(?m)^\s*(?:event|error)\s+\w+\(", text)
+        if not name.startswith("interfaces/")
+        and re.search(r"(?m)^\s*(?:event|error)\s+\w+\(", text)
     ]
     assert elsewhere == []
