@@ -21,6 +21,9 @@ from medaccord.core.errors import InvalidDocument, LogMismatch
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, digest, hex_digest
 
 PROFILE: Final = "medaccord/audit-entry/1"
+AUDIT_TOPIC: Final = Digest(keccak(text="medaccord/audit/1"))
+"""The one stream in which a steward anchors its logs. Fixed, so that it cannot keep two."""
+
 OUTCOMES: Final = ("released", "refused")
 GENESIS: Final = ZERO_DIGEST
 """Head of a log without entries."""

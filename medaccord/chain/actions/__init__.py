@@ -45,7 +45,7 @@ from medaccord.chain.actions.registry import (
     rotate,
     undelegate,
 )
-from medaccord.chain.actions.relationships import accept, decline, end, propose
+from medaccord.chain.actions.relationships import Step, accept, decline, end, propose
 
 __all__ = [
     "FORMS",
@@ -57,6 +57,7 @@ __all__ = [
     "Kind",
     "Motion",
     "SignedAction",
+    "Step",
     "accept",
     "allow_emergency",
     "append",

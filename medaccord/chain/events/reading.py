@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eth_abi.abi import decode as decode_abi
-from eth_typing import BlockNumber, ChecksumAddress
+from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from eth_utils.crypto import keccak
 
 from medaccord.chain import artifacts
@@ -17,10 +17,10 @@ from medaccord.chain.reverts import translated
 from medaccord.chain.values import from_abi, snake_case
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import address, digest
+from medaccord.core.identifiers import Address, address, digest
 
 if TYPE_CHECKING:
-    from medaccord.chain.deployment import Contracts
+    from medaccord.chain.deployment.contracts import Contracts
     from medaccord.chain.network import Network
 
 MAX_RANGE: Final = 2_000
@@ -71,7 +71,14 @@ def decode(log: Mapping[str, Any], block: BlockRef) -> Event | None:
     )
 
 
-def fetch(network: Network, contracts: Contracts, from_block: int, to_block: int) -> list[Event]:
+def fetch(
+    network: Network,
+    contracts: Contracts,
+    from_block: int,
+    to_block: int,
+    *,
+    about: Address | None = None,
+) -> list[Event]:
     """Every event of our contracts in a range of blocks, in the order of the chain.
 
     Args:
@@ -79,19 +86,27 @@ def fetch(network: Network, contracts: Contracts, from_block: int, to_block: int
         contracts: whose events.
         from_block: number of the first block.
         to_block: number of the last block, inclusive.
+        about: only events whose first indexed parameter is this account: the patient, or the
+            account that acted; all of them unless given.
 
     Raises:
         TransportError: the node does not answer, or its chain changed while it was read; what was
             read is void.
     """
     ours: list[ChecksumAddress] = list(contracts.addresses)
+    topics = [] if about is None else [None, HexStr("0x" + about[2:].lower().rjust(64, "0"))]
     blocks: dict[int, BlockRef] = {}
     found: list[Event] = []
     for first in range(from_block, to_block + 1, MAX_RANGE):
         last = min(first + MAX_RANGE - 1, to_block)
         with translated():
             logs = network.web3.eth.get_logs(
-                {"address": ours, "fromBlock": BlockNumber(first), "toBlock": BlockNumber(last)}
+                {
+                    "address": ours,
+                    "fromBlock": BlockNumber(first),
+                    "toBlock": BlockNumber(last),
+                    "topics": topics,
+                }
             )
         for log in sorted(logs, key=lambda log: (log["blockNumber"], log["logIndex"])):
             number = log["blockNumber"]

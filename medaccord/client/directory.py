@@ -1,0 +1,86 @@
+"""Who an organisation is: its state in the registry, and its profile, checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.powers import Role
+from medaccord.client.gatekeeper_api import GatekeeperApi, json_object
+from medaccord.core.documents import DocumentReader
+from medaccord.core.errors import CommitmentMismatch, InvalidInput, InvalidRequest, MedaccordError
+from medaccord.core.identifiers import AccountId, Address, Digest
+from medaccord.core.profiles import OrganisationProfile
+
+_FIELDS = ("roles", "admitted", "suspended", "emergency_from", "key", "profile")
+
+
+class Directory:
+    """Looks profiles up, wherever they are served, and believes only the registry."""
+
+    def __init__(self, contracts: Contracts, api: GatekeeperApi) -> None:
+        """Ask one gatekeeper for profiles, and the registry whether they are in force."""
+        self._contracts = contracts
+        self._api = api
+        self._known: dict[Digest, OrganisationProfile] = {}
+
+    def profile(self, account: Address) -> OrganisationProfile:
+        """The profile in force of an organisation.
+
+        Raises:
+            CommitmentMismatch: What is served is not the profile in force.
+            InvalidInput: The organisation was never admitted, or no profile is served.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        organisation = organisation_of(self._contracts, account)
+        if not organisation["admitted"]:
+            raise InvalidInput(f"{account} is no organisation of this network")
+        registered = Digest(bytes(organisation["profile"]))
+        if registered not in self._known:
+            profile = OrganisationProfile.parse(self._api.get(f"/directory/{account}").content)
+            profile.check(self._contracts.account_id(account), registered)
+            self._known[registered] = profile
+        return self._known[registered]
+
+    def name(self, account: Address) -> str:
+        """What to call an organisation: its checked name, else its account."""
+        try:
+            return self.profile(account).name
+        except (InvalidInput, CommitmentMismatch):
+            return str(self._contracts.account_id(account))
+
+    def names(self, accounts: Iterable[AccountId]) -> dict[AccountId, str]:
+        """Checked names of several organisations; those without one are left out."""
+        found = {}
+        for account in accounts:
+            try:
+                found[account] = self.profile(account.address).name
+            except MedaccordError:
+                continue  # the sentence shows the account instead
+        return found
+
+
+def steward_of(api: GatekeeperApi, contracts: Contracts) -> Address:
+    """Whose gatekeeper it is: as it says, and as the registry confirms.
+
+    Raises:
+        InvalidRequest: The registry knows no such steward.
+        TransportError: The gatekeeper or the node does not answer.
+    """
+    health = json_object(api.get("/health"))
+    reader = DocumentReader(health, what="the answer", required=["steward"], optional=health)
+    steward = reader.address("steward")
+    if not organisation_of(contracts, steward)["roles"] & Role.STEWARD:
+        raise InvalidRequest(f"{api.url} says it is {steward}, which keeps no records")
+    return steward
+
+
+def organisation_of(contracts: Contracts, account: Address) -> dict[str, Any]:
+    """The registry's entry of an organisation, by the names of its fields.
+
+    Raises:
+        TransportError: The node does not answer.
+    """
+    values = contracts.call("Registry", "organisationOf", account)
+    return dict(zip(_FIELDS, values, strict=True))

@@ -1,0 +1,148 @@
+"""A gatekeeper over HTTP: what it answers, and its refusals as our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from medaccord.chain import reverts
+from medaccord.core.errors import (
+    AccessRefused,
+    InvalidDocument,
+    InvalidRequest,
+    TransportError,
+    VerificationFailed,
+)
+from medaccord.core.refusals import Refusal
+from medaccord.fhir.outcomes import parse_outcome
+
+REVERT_HEADER: Final = "Medaccord-Revert"
+"""Header with what a contract returned as it refused, in hex."""
+
+_TIMEOUT_SECONDS: Final = 30.0
+
+
+class GatekeeperApi:
+    """One gatekeeper. Any number of threads may share it.
+
+    Attributes:
+        url: Where it answers, without a slash at the end.
+    """
+
+    def __init__(self, url: str, *, http: httpx.Client | None = None) -> None:
+        """Speak to a gatekeeper; nothing is sent yet.
+
+        Args:
+            url: Its address, http or https.
+            http: The client to send with, for certificates or proxies of one's own.
+        """
+        self.url = url.rstrip("/")
+        self._http = http or httpx.Client(timeout=_TIMEOUT_SECONDS)
+
+    def get(
+        self,
+        path: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Ask for something.
+
+        Args:
+            path: With its leading slash, or a whole address under `url`, as links of pages are.
+            parameters: Of the query.
+            headers: Beside the usual ones.
+
+        Raises:
+            AccessRefused: The gatekeeper refuses, with its reason.
+            InvalidRequest: The gatekeeper cannot make sense of the request.
+            ContractReverted: A contract would refuse; of the class of the contract's own error.
+            TransportError: No answer, or one that is not a gatekeeper's.
+        """
+        return self._send("GET", path, params=dict(parameters or {}), headers=headers)
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Hand something in; the answer's JSON object. Errors as `get`."""
+        answer = self._send(
+            "POST", path, json=dict(body), params=dict(parameters or {}), headers=headers
+        )
+        return json_object(answer)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        url = self._address(path)
+        if not options.get("params"):
+            options.pop("params", None)  # httpx would drop the query of a page's link
+        try:
+            answer = self._http.request(method, url, **options)
+        except httpx.HTTPError as error:
+            raise TransportError(f"no gatekeeper answers at {self.url}: {error}") from error
+        if answer.is_success:
+            return answer
+        raise _error(answer)
+
+    def _address(self, path: str) -> str:
+        if path.startswith("/"):
+            return self.url + path
+        if not path.startswith(self.url + "/"):
+            # A token must not follow a link to somewhere else.
+            raise TransportError(f"the gatekeeper at {self.url} links elsewhere: {path}")
+        return path
+
+
+def json_object(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object in an answer.
+
+    Raises:
+        TransportError: It holds none.
+    """
+    try:
+        body = answer.json()
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TransportError(f"{answer.url} did not answer with JSON") from error
+    if not isinstance(body, dict):
+        raise TransportError(f"{answer.url} did not answer with an object")
+    return body
+
+
+def _error(answer: httpx.Response) -> Exception:
+    """The error that an OperationOutcome stands for."""
+    code, words = _outcome(answer)
+    if code in _REFUSALS:
+        return AccessRefused(Refusal(code), words)
+    if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+        return reverts.from_data(_revert_data(answer), message=words)
+    if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return TransportError(f"{answer.url}: {words}")
+    if code.endswith("Mismatch"):
+        return VerificationFailed(words)
+    return InvalidRequest(words)
+
+
+def _revert_data(answer: httpx.Response) -> bytes:
+    """What the contract said, so that it can be told in its own terms; nothing if not sent."""
+    try:
+        return bytes.fromhex(answer.headers.get(REVERT_HEADER, "").removeprefix("0x"))
+    except ValueError:
+        return b""
+
+
+_REFUSALS: Final = frozenset(reason.value for reason in Refusal)
+
+
+def _outcome(answer: httpx.Response) -> tuple[str, str]:
+    try:
+        outcome = parse_outcome(answer.content)
+    except InvalidDocument as error:
+        raise TransportError(
+            f"{answer.url} answered {answer.status_code}, not as a gatekeeper does"
+        ) from error
+    return outcome.code, outcome.diagnostics

@@ -1,0 +1,379 @@
+"""What a patient does: enrol, answer requests, revoke, and see who looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final, TypeVar
+
+import httpx
+from eth_utils.crypto import keccak
+
+from medaccord.chain import actions, events
+from medaccord.chain.actions import NOBODY
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.reverts import translated
+from medaccord.chain.values import moment, seconds
+from medaccord.client.audit_log import VerifiedLog, fetch_log
+from medaccord.client.directory import Directory, steward_of
+from medaccord.client.evidence import ChainEvidence
+from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.inbox import ReceivedRequest, read_inbox
+from medaccord.client.reading import Answer, read, search
+from medaccord.client.relay import Relayed, relay
+from medaccord.client.session import Session
+from medaccord.core.documents import DocumentReader
+from medaccord.core.errors import InvalidRequest
+from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest, digest
+from medaccord.core.purposes import Purpose
+from medaccord.core.terms import Terms
+from medaccord.core.typed_data import typed
+from medaccord.keys.signer import Signer
+
+_Kind = TypeVar("_Kind", bound=events.Event)
+
+_ENROLMENT_LIFE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenConsent:
+    """A consent that this account gave, and what became of it.
+
+    Attributes:
+        consent_id: Its id.
+        grantee: The organisation that may read.
+        valid_from: The first second, included.
+        valid_until: The end, excluded.
+        active: Whether it permits reading now.
+        revoked: Whether it was revoked by itself.
+    """
+
+    consent_id: ConsentId
+    grantee: Address
+    valid_from: datetime
+    valid_until: datetime
+    active: bool
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenEmergency:
+    """Emergency access that an organisation opened.
+
+    Attributes:
+        emergency_id: Its id.
+        grantee: The organisation.
+        opened_at: When.
+        valid_until: When it ends at the latest, excluded.
+        open: Whether it still permits reading.
+    """
+
+    emergency_id: Digest
+    grantee: Address
+    opened_at: datetime
+    valid_until: datetime
+    open: bool
+
+
+class Patient:
+    """One account of a patient, at the steward whose gatekeeper it speaks to.
+
+    The account needs no money: everything it signs is sent by the gatekeeper.
+
+    Attributes:
+        account: The account.
+        directory: Names of organisations, checked against the registry.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        contracts: Contracts,
+        gatekeeper: str,
+        *,
+        account: Address | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
+        """Act for an account.
+
+        Args:
+            signer: Its controller, or a delegate.
+            contracts: From `medaccord.chain.connect`.
+            gatekeeper: Address of the steward's gatekeeper.
+            account: The account; the signer's own unless given.
+            http: The client to send with.
+        """
+        self.account = account or signer.address
+        self._signer = signer
+        self._contracts = contracts
+        self._network = contracts.network
+        self._api = GatekeeperApi(gatekeeper, http=http)
+        self._session = Session(
+            self._api, signer, contracts.account_id(self.account), self._network.clock
+        )
+        self._evidence = ChainEvidence(self._network, contracts)
+        self.directory = Directory(contracts, self._api)
+        self._log: VerifiedLog | None = None
+
+    @cached_property
+    def steward(self) -> Address:
+        """The organisation whose gatekeeper it is: as it says, and as the registry confirms.
+
+        Raises:
+            InvalidRequest: The registry knows no such steward.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        return steward_of(self._api, self._contracts)
+
+    def balance(self) -> int:
+        """Money of the account, in wei: zero all along, unless somebody sent it some."""
+        with translated():
+            return int(self._network.web3.eth.get_balance(self.account))
+
+    # --- the relationship ---
+
+    def enrol(self, code: str) -> int:
+        """Tie the account to oneself with the one-time code the steward gave.
+
+        Returns:
+            The round of the relationship that the steward proposed.
+
+        Raises:
+            InvalidRequest: The code opens nothing.
+            TransportError: The gatekeeper does not answer.
+        """
+        deadline = self._network.clock().replace(microsecond=0) + _ENROLMENT_LIFE
+        message = typed(
+            self._contracts.off_chain_domain,
+            "Enrolment",
+            account=self.account,
+            steward=self.steward,
+            code=digest(keccak(text=code)),
+            deadline=seconds(deadline),
+        )
+        answer = self._api.post(
+            "/enrolments",
+            {
+                "account": self.account,
+                "by": self._signer.address,
+                "code": code,
+                "deadline": deadline.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "signature": "0x" + self._signer.sign(message).hex(),
+            },
+        )
+        return DocumentReader(
+            answer, what="the answer", required=["round"], optional=answer
+        ).integer("round", minimum=1)
+
+    def accept(self) -> Relayed:
+        """Accept the steward's proposal to keep records."""
+        return self._step(actions.accept)
+
+    def decline(self) -> Relayed:
+        """Decline it."""
+        return self._step(actions.decline)
+
+    def end(self) -> Relayed:
+        """End the relationship: nothing more is released."""
+        return self._step(actions.end)
+
+    # --- requests and consents ---
+
+    def inbox(self) -> list[ReceivedRequest]:
+        """Requests that await an answer, each checked and put in words.
+
+        Raises:
+            AccessRefused: The key may not read for the account.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        return read_inbox(self._session, self._contracts, self.directory)
+
+    def grant(
+        self,
+        received: ReceivedRequest,
+        *,
+        terms: Terms | None = None,
+        valid_until: datetime | None = None,
+    ) -> Relayed:
+        """Consent to a request, as asked or to less.
+
+        Args:
+            received: From `inbox`.
+            terms: Narrower terms with a fresh salt; those asked for unless given.
+            valid_until: An earlier end; the one asked for unless given.
+
+        Returns:
+            What was relayed; the digest of its action is the consent's id.
+
+        Raises:
+            InvalidRequest: The terms or the end are wider than what was asked for.
+            ContractReverted: The chain refuses.
+            TransportError: The gatekeeper does not answer.
+        """
+        request = received.request
+        terms, until = terms or request.terms, valid_until or request.valid_until
+        if not terms.narrows(request.terms) or until > request.valid_until:
+            raise InvalidRequest("this is more than was asked for: use grant_to to offer it")
+        return self.grant_to(
+            request.requester.address,
+            terms,
+            valid_from=request.valid_from,
+            valid_until=until,
+            request=received.digest,
+        )
+
+    def grant_to(
+        self,
+        grantee: Address,
+        terms: Terms,
+        *,
+        valid_from: datetime,
+        valid_until: datetime,
+        request: Digest = ZERO_DIGEST,
+    ) -> Relayed:
+        """Consent without having been asked. Errors as `grant`."""
+        action = actions.grant(
+            self._contracts,
+            patient=self.account,
+            grantee=grantee,
+            terms=terms.commitment,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            request=request,
+            by=self._signer.address,
+        )
+        return relay(self._api, action, self._signer, terms=terms.document())
+
+    def consents(self) -> list[GivenConsent]:
+        """Every consent this account gave, in the order of the chain, ended ones included."""
+        revoked = {event.consent_id for event in self._events(events.ConsentRevoked)}
+        return [
+            GivenConsent(
+                consent_id=event.consent_id,
+                grantee=event.grantee,
+                valid_from=moment(event.valid_from),
+                valid_until=moment(event.valid_until),
+                active=bool(
+                    self._contracts.call("Consents", "isActive", self.account, event.consent_id)
+                ),
+                revoked=event.consent_id in revoked,
+            )
+            for event in self._events(events.ConsentGranted)
+        ]
+
+    def revoke(self, consent_id: ConsentId, *, wait: bool = True) -> Relayed:
+        """Revoke a consent for good.
+
+        Args:
+            consent_id: Which.
+            wait: Whether to wait until it is mined; the gatekeeper obeys at once either way.
+        """
+        action = actions.revoke(
+            self._contracts, patient=self.account, consent_id=consent_id, by=self._signer.address
+        )
+        return relay(self._api, action, self._signer, wait=wait)
+
+    def revoke_all(self) -> Relayed:
+        """End every consent, emergency access and delegation of the account."""
+        action = actions.revoke_all(self._contracts, account=self.account, by=self._signer.address)
+        return relay(self._api, action, self._signer)
+
+    # --- emergencies ---
+
+    def emergencies(self) -> list[SeenEmergency]:
+        """Emergency access opened to this account's records, read from the chain itself."""
+        opened = self._events(events.EmergencyOpened)
+        latest = {event.grantee: event.emergency_id for event in opened}
+        return [
+            SeenEmergency(
+                emergency_id=event.emergency_id,
+                grantee=event.grantee,
+                opened_at=event.block.timestamp,
+                valid_until=moment(event.valid_until),
+                open=latest[event.grantee] == event.emergency_id
+                and bool(
+                    self._contracts.call(
+                        "Consents", "isEmergencyActive", self.account, event.grantee
+                    )
+                ),
+            )
+            for event in opened
+        ]
+
+    def close_emergency(self, grantee: Address) -> Relayed:
+        """End an organisation's emergency access, and bar it until allowed again."""
+        action = actions.close_emergency(
+            self._contracts, patient=self.account, grantee=grantee, by=self._signer.address
+        )
+        return relay(self._api, action, self._signer)
+
+    def forbid_emergency(self) -> Relayed:
+        """End all emergency access, and forbid more."""
+        action = actions.forbid_emergency(
+            self._contracts, patient=self.account, by=self._signer.address
+        )
+        return relay(self._api, action, self._signer)
+
+    def allow_emergency(self, grantee: Address = NOBODY) -> Relayed:
+        """Lift the bar of one organisation, or, unless one is named, the ban of all."""
+        action = actions.allow_emergency(
+            self._contracts, patient=self.account, grantee=grantee, by=self._signer.address
+        )
+        return relay(self._api, action, self._signer)
+
+    # --- one's own records, and who looked ---
+
+    def search(self, kind: str, **parameters: str) -> Answer:
+        """Read one's own records of a type; see `Provider.search`."""
+        return search(
+            self._session,
+            self._evidence,
+            self.steward,
+            kind,
+            self.account,
+            Purpose.PATRQT,
+            parameters,
+        )
+
+    def read(self, kind: str, identity: str) -> Answer:
+        """Read one record of one's own; see `Provider.read`."""
+        return read(
+            self._session,
+            self._evidence,
+            self.steward,
+            kind,
+            identity,
+            self.account,
+            Purpose.PATRQT,
+        )
+
+    def audit(self) -> VerifiedLog:
+        """Who looked, when, why, and what was refused; checked against the chain.
+
+        It is also checked against what this object saw of the log before.
+
+        Raises:
+            LogMismatch: A line was changed, dropped, added or moved; it says which.
+            ProofMismatch: The chain does not hold what the gatekeeper says it anchored.
+            AccessRefused: The key may not read for the account.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        self._log = fetch_log(self._session, self._evidence, self.steward, before=self._log)
+        return self._log
+
+    def _step(self, step: actions.Step) -> Relayed:
+        action = step(
+            self._contracts,
+            patient=self.account,
+            steward=self.steward,
+            account=self.account,
+            by=self._signer.address,
+        )
+        return relay(self._api, action, self._signer)
+
+    def _events(self, kind: type[_Kind]) -> list[_Kind]:
+        """Events of one kind about this account, in the order of the chain."""
+        first, last = self._contracts.deployment.first_block, self._network.head().number
+        found = events.fetch(self._network, self._contracts, first, last, about=self.account)
+        return [event for event in found if isinstance(event, kind)]

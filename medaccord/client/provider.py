@@ -1,0 +1,202 @@
+"""What an organisation does to read: ask, read under a consent, or open an emergency."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import httpx
+
+from medaccord.chain import actions
+from medaccord.chain.deployment import Contracts
+from medaccord.chain.sender import Receipt, Sender
+from medaccord.client.directory import steward_of
+from medaccord.client.evidence import ChainEvidence
+from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.reading import Answer, read, search
+from medaccord.client.session import Session
+from medaccord.core.emergency import EmergencyCode, EmergencyReason
+from medaccord.core.identifiers import Address, Digest, digest, hex_digest
+from medaccord.core.purposes import Purpose
+from medaccord.core.requests import AccessRequest
+from medaccord.core.terms import Terms
+from medaccord.keys.signer import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedEmergency:
+    """Emergency access that was opened.
+
+    Attributes:
+        emergency_id: Its id.
+        reason: What was committed to; a gatekeeper releases nothing before it was told.
+        receipt: Of the transaction.
+    """
+
+    emergency_id: Digest
+    reason: EmergencyReason
+    receipt: Receipt
+
+
+class Provider:
+    """An organisation that reads records at the gatekeeper of one steward.
+
+    Attributes:
+        account: The organisation.
+        steward: The steward, as the registry confirms it.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        contracts: Contracts,
+        gatekeeper: str,
+        *,
+        account: Address | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
+        """Act for an organisation.
+
+        Args:
+            signer: Its controller, or a delegate.
+            contracts: From `medaccord.chain.connect`.
+            gatekeeper: Address of the steward's gatekeeper.
+            account: The organisation; the signer's own account unless given.
+            http: The client to send with.
+
+        Raises:
+            InvalidRequest: The gatekeeper is no steward's.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        self.account = account or signer.address
+        self._signer = signer
+        self._contracts = contracts
+        self._clock = contracts.network.clock
+        self._api = GatekeeperApi(gatekeeper, http=http)
+        self._session = Session(self._api, signer, contracts.account_id(self.account), self._clock)
+        self._evidence = ChainEvidence(contracts.network, contracts)
+        self.steward = steward_of(self._api, contracts)
+
+    def request(
+        self,
+        patient: Address,
+        terms: Terms,
+        *,
+        valid_until: datetime,
+        valid_from: datetime | None = None,
+    ) -> Digest:
+        """Ask a patient for access, through the inbox at the steward.
+
+        Args:
+            patient: The patient's account.
+            terms: What is asked for.
+            valid_until: End of the consent asked for, excluded, whole seconds.
+            valid_from: Its start, whole seconds; now unless given.
+
+        Returns:
+            Digest of the request.
+
+        Raises:
+            InvalidRequest: The request makes no sense.
+            AccessRefused: The gatekeeper has no such patient, or takes no requests of this account.
+            TransportError: The gatekeeper does not answer.
+        """
+        name = self._contracts.account_id
+        now = self._clock().replace(microsecond=0)
+        request = AccessRequest(
+            requester=name(self.account),
+            patient=name(patient),
+            steward=name(self.steward),
+            terms=terms,
+            valid_from=valid_from or now,
+            valid_until=valid_until,
+            issued_at=now,
+            nonce=digest(os.urandom(32)),
+        )
+        message = request.typed(self._contracts.off_chain_domain)
+        self._api.post(
+            "/requests",
+            {
+                "request": request.document(),
+                "by": self._signer.address,
+                "signature": "0x" + self._signer.sign(message).hex(),
+            },
+        )
+        return message.digest()
+
+    def search(
+        self, kind: str, patient: Address, *, purpose: Purpose = Purpose.TREAT, **parameters: str
+    ) -> Answer:
+        """Read a patient's records of a type, following every page.
+
+        Each record's proof is checked against the chain, each page's receipt against the steward.
+
+        Args:
+            kind: Type of FHIR R4, such as ``Observation``.
+            patient: The patient's account.
+            purpose: What for.
+            **parameters: Search parameters, such as ``category="laboratory"``.
+
+        Raises:
+            AccessRefused: The gatekeeper refuses, with its reason.
+            ProofMismatch: A record is not what its steward anchored.
+            ReceiptMismatch: A page comes without a receipt of the steward.
+            InvalidRequest: The gatekeeper does not know a parameter.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        return search(
+            self._session, self._evidence, self.steward, kind, patient, purpose, parameters
+        )
+
+    def read(
+        self, kind: str, identity: str, patient: Address, *, purpose: Purpose = Purpose.TREAT
+    ) -> Answer:
+        """Read one record and its proof. Errors as `search`."""
+        return read(self._session, self._evidence, self.steward, kind, identity, patient, purpose)
+
+    def open_emergency(
+        self, sender: Sender, patient: Address, code: EmergencyCode, duration: timedelta
+    ) -> OpenedEmergency:
+        """Open emergency access, and tell the steward's gatekeeper why.
+
+        Args:
+            sender: Pays for the transaction.
+            patient: The patient's account.
+            code: The reason.
+            duration: How long, at most what the deployment allows.
+
+        Raises:
+            ContractReverted: No role, forbidden, barred, open already, or too long.
+            TransportError: The gatekeeper or the node does not answer. What was opened stays open:
+                hand its reason in with `disclose`.
+        """
+        reason = EmergencyReason(code=code, salt=digest(os.urandom(32)))
+        action = actions.open_emergency(
+            self._contracts,
+            patient=patient,
+            grantee=self.account,
+            reason=reason.commitment,
+            valid_until=self._clock() + duration,
+            by=self._signer.address,
+        )
+        receipt = actions.submit(sender, actions.signed(action, self._signer))
+        opened = OpenedEmergency(emergency_id=action.digest, reason=reason, receipt=receipt)
+        self.disclose(patient, opened)
+        return opened
+
+    def disclose(self, patient: Address, opened: OpenedEmergency) -> None:
+        """Tell the gatekeeper the reason of an emergency; it releases nothing before.
+
+        Raises:
+            AccessRefused: It is over, or the gatekeeper has no such patient.
+            TransportError: The gatekeeper does not answer.
+        """
+        self._session.post(
+            "/openings/emergency",
+            {
+                "patient": patient,
+                "emergency": hex_digest(opened.emergency_id),
+                "reason": opened.reason.document(),
+            },
+        )

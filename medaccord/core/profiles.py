@@ -1,0 +1,91 @@
+"""The public profile of an organisation: what it calls itself, and where its gatekeeper answers.
+
+The registry holds the hash of it, so that it does not matter who serves the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from eth_utils.crypto import keccak
+
+from medaccord.core.canonical import document_bytes
+from medaccord.core.documents import DocumentReader
+from medaccord.core.errors import CommitmentMismatch, InvalidDocument
+from medaccord.core.identifiers import AccountId, Digest
+
+PROFILE: Final = "medaccord/organisation/1"
+"""Names the schema; another one is refused."""
+
+_MAX_NAME: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationProfile:
+    """What an organisation says about itself.
+
+    Attributes:
+        account: The organisation.
+        name: What it is called, 1 to 120 printable characters.
+        gatekeeper: Address of its gatekeeper, http or https; None for one that keeps no records.
+
+    Raises:
+        InvalidDocument: The name or the address of the gatekeeper is malformed.
+    """
+
+    account: AccountId
+    name: str
+    gatekeeper: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be shown to a person or called."""
+        if not 1 <= len(self.name) <= _MAX_NAME or not self.name.isprintable():
+            raise InvalidDocument(f"a profile's name has 1 to {_MAX_NAME} printable characters")
+        if self.gatekeeper is not None:
+            url = urlsplit(self.gatekeeper)
+            if url.scheme not in ("http", "https") or not url.netloc:
+                raise InvalidDocument(f"no address of a gatekeeper: {self.gatekeeper!r}")
+
+    def document(self) -> dict[str, Any]:
+        """The profile in JSON, profile ``medaccord/organisation/1``."""
+        document: dict[str, Any] = {
+            "profile": PROFILE,
+            "account": str(self.account),
+            "name": self.name,
+        }
+        if self.gatekeeper is not None:
+            document["gatekeeper"] = self.gatekeeper
+        return document
+
+    @property
+    def hash(self) -> Digest:
+        """What the registry holds: keccak256 of the RFC 8785 form."""
+        return Digest(keccak(document_bytes(self.document())))
+
+    @classmethod
+    def parse(cls, document: bytes | str | Mapping[str, Any]) -> Self:
+        """Read what `document` writes.
+
+        Raises:
+            InvalidDocument: It is malformed, of another profile, or a member does not fit.
+        """
+        reader = DocumentReader.open(
+            document, profile=PROFILE, required=("account", "name"), optional=("gatekeeper",)
+        )
+        return cls(
+            account=AccountId.parse(reader.text("account")),
+            name=reader.text("name"),
+            gatekeeper=reader.text("gatekeeper") if reader.has("gatekeeper") else None,
+        )
+
+    def check(self, account: AccountId, registered: Digest) -> None:
+        """Check that the registry names this profile for an account.
+
+        Raises:
+            CommitmentMismatch: The profile is another account's, or not the one in force.
+        """
+        if self.account != account or self.hash != registered:
+            raise CommitmentMismatch(f"this is not the profile in force of {account}")
