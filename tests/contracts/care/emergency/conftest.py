@@ -1,0 +1,61 @@
+"""An emergency department, its opening of the patient's records, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from tests.contracts.care_actions import EmergencyActions
+from tests.contracts.deployed import Deployed
+from tests.contracts.evm import Evm, Receipt
+from tests.contracts.keys import Key, key_of
+from tests.contracts.masks import EMERGENCY_ROLE
+from tests.contracts.periods import EMERGENCY_DELAY
+
+
+@pytest.fixture
+def act(consents: Deployed, relayer: LocalAccount) -> EmergencyActions:
+    return EmergencyActions(consents, relayer)
+
+
+@pytest.fixture
+def department(admit: Callable[[Key, int], Receipt], evm: Evm) -> LocalAccount:
+    """An emergency department whose role is in effect."""
+    department = key_of("emergency department")
+    receipt = admit(department, EMERGENCY_ROLE)
+    evm.travel_to(receipt.timestamp + EMERGENCY_DELAY)
+    return department
+
+
+@pytest.fixture
+def opening(
+    act: EmergencyActions, patient: LocalAccount, department: LocalAccount
+) -> dict[str, Any]:
+    """The department's opening for an hour, not sent yet."""
+    return act.opening(patient, department)
+
+
+@pytest.fixture
+def is_active(
+    consents: Deployed, patient: LocalAccount, department: LocalAccount
+) -> Callable[[], bool]:
+    def ask() -> bool:
+        answer: bool = consents.call("isEmergencyActive", patient.address, department.address)
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def stored(
+    consents: Deployed, patient: LocalAccount, department: LocalAccount
+) -> Callable[[], Any]:
+    return lambda: consents.call("emergencyOf", patient.address, department.address)
+
+
+@pytest.fixture
+def ban(consents: Deployed, patient: LocalAccount) -> Callable[[], Any]:
+    return lambda: consents.call("emergencyBanOf", patient.address)
