@@ -223,3 +223,25 @@ def start_recovery(
         circle.start(relayer, account.address, new_device.address, guardians[:2])
 
     return start
+
+
+@pytest.fixture
+def guarded(accounts: RegistryActions, circle: GuardianCircle, patient: LocalAccount) -> None:
+    """The patient has its three guardians."""
+    accounts.guardians_change(patient, circle.commitment).relay()
+
+
+@pytest.fixture
+def start(
+    guarded: None,
+    circle: GuardianCircle,
+    relayer: LocalAccount,
+    patient: LocalAccount,
+    new_device: LocalAccount,
+) -> Callable[..., Receipt]:
+    """Has these guardians start the patient's recovery to the new device."""
+
+    def go(*by: Key, **details: int) -> Receipt:
+        return circle.start(relayer, patient.address, new_device.address, by, **details)
+
+    return go
