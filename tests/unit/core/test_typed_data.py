@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,13 +21,9 @@ SOLIDITY = Path(__file__).parents[3] / "contracts"
 
 
 @pytest.fixture
-def patient():
-    return Account.from_key(b"\x01" * 32)
-
-
-@pytest.fixture
-def hospital() -> Address:
-    return address("0x" + "b0" * 20)
+def patient() -> LocalAccount:
+    account: LocalAccount = Account.from_key(b"\x01" * 32)
+    return account
 
 
 def domain(primary_type: str, *, chain_id: int = 1337, contract: Address = CONTRACT) -> Domain:
@@ -47,7 +44,7 @@ def example(primary_type: str, seed: int = 7) -> TypedData:
 
 
 @pytest.mark.parametrize("primary_type", ACTIONS)
-def test_digest_equals_the_one_of_eth_account_for_every_structure(primary_type):
+def test_digest_equals_the_one_of_eth_account_for_every_structure(primary_type: str) -> None:
     message = example(primary_type)
 
     theirs = encode_typed_data(full_message=message.full())
@@ -58,7 +55,7 @@ def test_digest_equals_the_one_of_eth_account_for_every_structure(primary_type):
 
 
 @pytest.mark.parametrize("primary_type", ACTIONS)
-def test_full_message_survives_json_for_every_structure(primary_type):
+def test_full_message_survives_json_for_every_structure(primary_type: str) -> None:
     message = example(primary_type)
 
     theirs = encode_typed_data(full_message=json.loads(json.dumps(message.full())))
@@ -66,7 +63,7 @@ def test_full_message_survives_json_for_every_structure(primary_type):
     assert theirs == message.signable()
 
 
-def test_digest_is_the_known_one_of_a_consent():
+def test_digest_is_the_known_one_of_a_consent() -> None:
     consent = typed(
         domain("Consent"),
         "Consent",
@@ -88,7 +85,7 @@ def test_digest_is_the_known_one_of_a_consent():
 @pytest.mark.parametrize(
     "primary_type", [name for name, home in DOMAIN_OF.items() if home != "medaccord"]
 )
-def test_structure_is_spelled_in_the_contracts_as_here(primary_type):
+def test_structure_is_spelled_in_the_contracts_as_here(primary_type: str) -> None:
     spelled = (
         f"{primary_type}({','.join(f'{kind} {name}' for kind, name in ACTIONS[primary_type])})"
     )
@@ -98,7 +95,7 @@ def test_structure_is_spelled_in_the_contracts_as_here(primary_type):
     assert f'"{spelled}"' in joined
 
 
-def test_recover_gives_the_signer(patient):
+def test_recover_gives_the_signer(patient: LocalAccount) -> None:
     consent = example("Consent")
     signature = patient.sign_message(consent.signable()).signature
 
@@ -124,13 +121,15 @@ def test_recover_gives_the_signer(patient):
     ],
     ids=["another message", "another chain", "another contract"],
 )
-def test_recover_gives_somebody_else_for_anything_but_what_was_signed(patient, other):
+def test_recover_gives_somebody_else_for_anything_but_what_was_signed(
+    patient: LocalAccount, other: TypedData
+) -> None:
     signature = patient.sign_message(example("Consent").signable()).signature
 
     assert recover(other, bytes(signature)) != patient.address
 
 
-def test_proposal_and_acceptance_of_the_same_values_have_different_digests():
+def test_proposal_and_acceptance_of_the_same_values_have_different_digests() -> None:
     digests = {
         example(name).struct_hash for name in ("Proposal", "Acceptance", "Decline", "Ending")
     }
@@ -139,12 +138,12 @@ def test_proposal_and_acceptance_of_the_same_values_have_different_digests():
 
 
 @pytest.mark.parametrize("length", [0, 64, 66])
-def test_recover_refuses_a_signature_of_wrong_length(length):
+def test_recover_refuses_a_signature_of_wrong_length(length: int) -> None:
     with pytest.raises(SignatureMismatch, match=f"has {length} bytes, not 65"):
         recover(example("Consent"), bytes(length))
 
 
-def test_recover_refuses_a_malleable_signature(patient):
+def test_recover_refuses_a_malleable_signature(patient: LocalAccount) -> None:
     consent = example("Consent")
     signed = patient.sign_message(consent.signable())
     flipped = signed.r.to_bytes(32) + (ORDER - signed.s).to_bytes(32) + bytes([55 - signed.v])
@@ -154,7 +153,9 @@ def test_recover_refuses_a_malleable_signature(patient):
 
 
 @pytest.mark.parametrize("v", [0, 1, 26, 29, 255])
-def test_recover_refuses_a_recovery_byte_that_contracts_refuse(patient, v):
+def test_recover_refuses_a_recovery_byte_that_contracts_refuse(
+    patient: LocalAccount, v: int
+) -> None:
     consent = example("Consent")
     signature = bytes(patient.sign_message(consent.signable()).signature)
 
@@ -163,55 +164,55 @@ def test_recover_refuses_a_recovery_byte_that_contracts_refuse(patient, v):
 
 
 @pytest.mark.parametrize("r", [0, ORDER, 2**256 - 1])
-def test_recover_refuses_a_signature_of_no_key(r):
+def test_recover_refuses_a_signature_of_no_key(r: int) -> None:
     with pytest.raises(SignatureMismatch, match="belongs to no key"):
         recover(example("Consent"), r.to_bytes(32) + (1).to_bytes(32) + b"\x1b")
 
 
-def test_typed_refuses_an_unknown_structure():
+def test_typed_refuses_an_unknown_structure() -> None:
     with pytest.raises(InvalidInput, match="Permission is not a structure"):
         typed(domain("Consent"), "Permission")
 
 
-def test_typed_refuses_the_domain_of_another_contract():
+def test_typed_refuses_the_domain_of_another_contract() -> None:
     with pytest.raises(InvalidInput, match="'medaccord Consents', not 'medaccord Registry'"):
         typed(domain("RevokeAll"), "Revocation", patient=CONTRACT, consentId=bytes(32))
 
 
-def test_typed_refuses_a_missing_field():
+def test_typed_refuses_a_missing_field() -> None:
     with pytest.raises(InvalidInput, match="Revocation lacks consentId"):
         typed(domain("Revocation"), "Revocation", patient=CONTRACT)
 
 
-def test_typed_refuses_an_unknown_field():
+def test_typed_refuses_an_unknown_field() -> None:
     with pytest.raises(InvalidInput, match="Revocation has no field reason"):
         typed(domain("Revocation"), "Revocation", patient=CONTRACT, consentId=bytes(32), reason=1)
 
 
 @pytest.mark.parametrize("epoch", [-1, 2**32])
-def test_typed_refuses_an_integer_outside_its_width(epoch):
+def test_typed_refuses_an_integer_outside_its_width(epoch: object) -> None:
     with pytest.raises(InvalidInput, match=f"RevokeAll.epoch is {epoch}, outside uint32"):
         typed(domain("RevokeAll"), "RevokeAll", account=CONTRACT, epoch=epoch)
 
 
 @pytest.mark.parametrize("epoch", [True, "1", 1.0, None])
-def test_typed_refuses_what_is_no_integer(epoch):
+def test_typed_refuses_what_is_no_integer(epoch: object) -> None:
     with pytest.raises(InvalidInput, match=r"RevokeAll\.epoch is not an integer"):
         typed(domain("RevokeAll"), "RevokeAll", account=CONTRACT, epoch=epoch)
 
 
-def test_typed_refuses_bytes_that_are_not_32():
+def test_typed_refuses_bytes_that_are_not_32() -> None:
     with pytest.raises(InvalidIdentifier, match="31"):
         typed(domain("Revocation"), "Revocation", patient=CONTRACT, consentId=bytes(31))
 
 
-def test_typed_refuses_an_address_that_is_none():
+def test_typed_refuses_an_address_that_is_none() -> None:
     with pytest.raises(InvalidInput, match=r"RevokeAll\.account is not an address"):
         typed(domain("RevokeAll"), "RevokeAll", account=5, epoch=0)
 
 
 @given(st.integers(0, 2**256 - 1))
-def test_wide_integers_hash_the_same_here_and_in_a_wallet(nonce):
+def test_wide_integers_hash_the_same_here_and_in_a_wallet(nonce: int) -> None:
     message = typed(
         domain("Approval"),
         "Approval",
