@@ -159,7 +159,8 @@ class Ledger:
             restriction: its signature checked, and `is_authorised` for RESTRICT.
 
         Raises:
-            InvalidRequest: it revokes everything of an epoch that the account has not reached.
+            InvalidRequest: it revokes everything of an epoch that the account has not reached, or
+                its serial is outdated by a later word of the patient.
         """
         with self._holding, self._follower.views() as views:
             self._pending.hold(restriction, views.newest, at=self._network.clock())

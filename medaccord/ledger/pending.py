@@ -179,14 +179,11 @@ class PendingRestrictions:
             at: now.
 
         Raises:
-            InvalidRequest: it revokes everything of an epoch that the account has not reached.
+            InvalidRequest: it revokes everything of an epoch that the account has not reached, or
+                closes or forbids under a serial that a later word of the patient has outdated: an
+                old closure, handed in again, must not end what was allowed since.
         """
-        epoch = state.control(restriction.account).epoch
-        if restriction.kind is RestrictionKind.REVOKE_ALL and restriction.number > epoch:
-            raise InvalidRequest(
-                f"the account is in epoch {epoch}: sign to revoke that one, not epoch "
-                f"{restriction.number}"
-            )
+        _check_number(restriction, state)
         with writing(self._engine) as connection:
             newly = {
                 _store(connection, each, at): each
@@ -210,6 +207,23 @@ class PendingRestrictions:
         for key in settled:
             del self._held[key]
         self.overlay = Overlay(tuple(self._held.values()))
+
+
+def _check_number(restriction: Restriction, state: Projection) -> None:
+    account, number = restriction.account, restriction.number
+    epoch = state.control(account).epoch
+    if restriction.kind is RestrictionKind.REVOKE_ALL and number > epoch:
+        raise InvalidRequest(
+            f"the account is in epoch {epoch}: sign to revoke that one, not epoch {number}"
+        )
+    if restriction.kind is RestrictionKind.CLOSURE:
+        serial = state.emergency(account, address(restriction.subject)).serial
+    elif restriction.kind is RestrictionKind.BAN:
+        serial = state.ban(account).serial
+    else:
+        return
+    if number < serial:
+        raise InvalidRequest(f"serial {number} is outdated: the patient's last is {serial}")
 
 
 def _store(connection: Connection, restriction: Restriction, at: datetime) -> int:
