@@ -46,8 +46,7 @@ class ChainEvidence:
         """
         domain = self._contracts.off_chain_domain
         by = recover(signed.receipt.typed(domain), signed.signature)
-        registry = self._contracts.registry
-        if not self._network.call(registry.functions.isAuthorised(steward, by, Power.ANCHOR)):
+        if not self._contracts.call("Registry", "isAuthorised", steward, by, Power.ANCHOR):
             raise ReceiptMismatch(f"the receipt is signed by {by}, no key of {steward}")
         verify_receipt(signed, domain, steward=steward, signers=[by])
         return signed.receipt

@@ -53,7 +53,7 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
         fhir_api.routes(gatekeeper.reading, desk, url, gatekeeper.network.chain_id),
         audit.routes(gatekeeper.audit, desk),
         directory.routes(gatekeeper.directory),
-        health.routes(gatekeeper.standing, gatekeeper.ledger),
+        health.routes(gatekeeper.standing, gatekeeper.ledger, gatekeeper.steward),
     ):
         app.include_router(router)
     return Boundary(app)

@@ -17,7 +17,7 @@ from medaccord.chain.deployment import Contracts
 from medaccord.chain.network import Clock
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.anchors import Anchor
-from medaccord.core.audit import log_leaf
+from medaccord.core.audit import AUDIT_TOPIC, log_leaf
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.proofs import LogProof
 from medaccord.core.sparse_map import SparseMap
@@ -37,7 +37,6 @@ class LogAnchors:
         *,
         engine: Engine,
         steward: Address,
-        topic: Digest,
         clock: Clock,
         contracts: Contracts,
         ledger: Ledger,
@@ -45,7 +44,6 @@ class LogAnchors:
     ) -> None:
         self._engine = engine
         self._steward = steward
-        self._topic = topic
         self._clock = clock
         self._contracts = contracts
         self._ledger = ledger
@@ -70,13 +68,13 @@ class LogAnchors:
                 if logs == ({} if newest is None else _snapshot(connection, newest[0])):
                     return None
                 root = _map(logs).root
-                _keep(connection, self._topic, root, logs, at=self._clock())
+                _keep(connection, AUDIT_TOPIC, root, logs, at=self._clock())
             action = actions.append(
                 self._contracts,
                 account=self._steward,
                 by=self._sender.address,
-                topic=self._topic,
-                previous=self._ledger.head_of(self._steward, self._topic),
+                topic=AUDIT_TOPIC,
+                previous=self._ledger.head_of(self._steward, AUDIT_TOPIC),
                 root=root,
             )
             return actions.submit(self._sender, action)
@@ -103,12 +101,12 @@ class LogAnchors:
     def _newest(self) -> tuple[int, Anchor] | None:
         """The newest state kept whose root the chain has."""
         on_chain = {
-            anchor.root: anchor for anchor in self._ledger.anchors(self._steward, self._topic)
+            anchor.root: anchor for anchor in self._ledger.anchors(self._steward, AUDIT_TOPIC)
         }
         with reading(self._engine) as connection:
             rows = connection.execute(
                 select(audit_anchor.c.id, audit_anchor.c.root)
-                .where(audit_anchor.c.topic == self._topic)
+                .where(audit_anchor.c.topic == AUDIT_TOPIC)
                 .order_by(audit_anchor.c.id.desc())
             ).all()
         for row in rows:

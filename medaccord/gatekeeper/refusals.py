@@ -28,6 +28,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from medaccord.chain.reverts import Reverted
 from medaccord.core.errors import (
     AccessRefused,
     ContractReverted,
@@ -46,6 +47,8 @@ from medaccord.gatekeeper.errors import (
 )
 
 FHIR_JSON: Final = "application/fhir+json"
+REVERT_HEADER: Final = "Medaccord-Revert"
+"""What a contract returned as it refused, in hex, so that a client can tell it in its own terms."""
 
 IN_DOUBT: Final = frozenset(
     {
@@ -118,6 +121,8 @@ def outcome_response(error: Exception, headers: Mapping[str, str] | None = None)
     extra = dict(headers or {}) | {"Cache-Control": "no-store"}
     if problem.status == 401:
         extra["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Reverted):
+        extra[REVERT_HEADER] = "0x" + error.data.hex()
     return Response(
         operation_outcome(issue=problem.issue, code=problem.code, diagnostics=problem.diagnostics),
         status_code=problem.status,

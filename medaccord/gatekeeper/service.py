@@ -15,7 +15,6 @@ from medaccord.chain.network import Network
 from medaccord.chain.sender import Sender
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
-from medaccord.core.pseudonyms import topic
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.audit_log import AuditLog
@@ -138,7 +137,6 @@ class Gatekeeper:
             anchors=LogAnchors(
                 engine=engine,
                 steward=steward,
-                topic=topic(secrets.pseudonyms, "audit"),
                 clock=network.clock,
                 contracts=contracts,
                 ledger=ledger,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Select, insert, select
 
-from medaccord.core.errors import AccessRefused, InvalidRequest, KeyMissing
+from medaccord.core.errors import AccessRefused, InvalidInput, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
 from medaccord.keys import PatientKeys
@@ -66,7 +66,10 @@ def ensure_key(keys: PatientKeys, owner: Owner) -> bytes:
     try:
         return keys.public(owner)
     except KeyMissing:
-        return keys.create(owner)
+        try:
+            return keys.create(owner)
+        except InvalidInput:  # somebody else was faster
+            return keys.public(owner)
 
 
 def _owner_of(account: Address) -> Select[str]:

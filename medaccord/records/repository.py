@@ -129,6 +129,22 @@ class RecordRepository:
         """As `find`, among the steward's own practitioners, organisations and locations."""
         return self._find(self._names.steward, wanted)
 
+    def versions(self, account: Address, name: str) -> tuple[Found, ...]:
+        """Every anchored version of one of the patient's records, oldest first.
+
+        Args:
+            account: the account that stands for the patient.
+            name: ``Type/id``.
+
+        Raises:
+            AccessRefused: as `find`.
+        """
+        owner = self._accounts.owner_of(account)
+        with reading(self._engine) as connection:
+            entries = self._index(connection, owner).records.get(name, [])
+            anchored = _anchored(connection, {entry.batch for entry in entries})
+        return tuple(Found(owner=owner, entry=each) for each in entries if each.batch in anchored)
+
     def open(self, found: Iterable[Found]) -> tuple[Record, ...]:
         """Open records and check each: seal, content, leaf, root, and that the chain has the root.
 
@@ -145,8 +161,7 @@ class RecordRepository:
         with reading(self._engine) as connection:
             index = self._index(connection, owner)
             ids = {entry.batch for versions in index.records.values() for entry in versions}
-            query = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.anchored_at.is_not(None))
-            anchored = set(connection.execute(query).scalars())
+            anchored = _anchored(connection, ids)
         found = []
         for _, versions in sorted(index.records.items()):
             newest = next((each for each in reversed(versions) if each.batch in anchored), None)
@@ -226,6 +241,11 @@ class RecordRepository:
             while len(self._trees) > _CACHED_TREES:
                 self._trees.popitem(last=False)
         return made
+
+
+def _anchored(connection: Connection, ids: set[int]) -> set[int]:
+    query = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.anchored_at.is_not(None))
+    return set(connection.execute(query).scalars())
 
 
 def _check_descriptor(indexed: Descriptor, content: Object) -> None:

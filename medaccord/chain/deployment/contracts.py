@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntFlag
 from typing import Any, Final
 
 from web3.contract.contract import Contract
@@ -101,7 +102,9 @@ class Contracts:
             ContractReverted: the contract refused.
             TransportError: the node does not answer, or badly.
         """
-        return self.network.call(self._contracts[name].functions[function](*arguments), at=at)
+        # web3 takes a flag for a collection.
+        plain = [int(each) if isinstance(each, IntFlag) else each for each in arguments]
+        return self.network.call(self._contracts[name].functions[function](*plain), at=at)
 
 
 def domain(chain_id: int, name: str, contract: Address) -> Domain:

@@ -1,0 +1,55 @@
+"""The root of the command line, and how its errors look."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from medaccord import __version__
+from medaccord.cli import demo
+from medaccord.core.errors import InvalidInput, MedaccordError
+
+BAD_INPUT = 2
+"""Exit code where something handed in is not what it must be."""
+
+FAILED = 1
+"""Exit code where anything else went wrong."""
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Patients decide who reads their medical records; hospitals keep them.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medaccord {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Run the command line; say what went wrong in one line, whatever went wrong.
+
+    Exits with 0, with `BAD_INPUT` or with `FAILED`.
+    """
+    try:
+        app()
+    except MedaccordError as error:
+        typer.echo(f"medaccord: {error}", err=True)
+        sys.exit(BAD_INPUT if isinstance(error, InvalidInput) else FAILED)

@@ -1,0 +1,38 @@
+"""``medaccord demo``: the story, on a chain in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from medaccord.core.errors import InvalidBundle, InvalidInput
+
+
+def demo(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            metavar="FILE",
+            help="A FHIR R4 Bundle of one patient (JSON); an invented patient unless given.",
+        ),
+    ] = None,
+) -> None:
+    """Play the story: enrol, import, ask, grant, read, break the glass, revoke, audit."""
+    try:
+        from medaccord.demo import play, sample_bundle
+    except ImportError as error:
+        if "medaccord[embedded]" not in str(error):
+            raise
+        raise InvalidInput(str(error)) from error
+    play(sample_bundle() if bundle is None else _read(bundle), Console())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidBundle(f"{path} cannot be read: {error.strerror}") from error
