@@ -245,3 +245,70 @@ def start(
         return circle.start(relayer, patient.address, new_device.address, by, **details)
 
     return go
+
+
+@pytest.fixture
+def governor(evm: Evm) -> LocalAccount:
+    """Stands where the consortium's contract stands."""
+    governor = key_of("governor")
+    evm.fund(governor.address)
+    return governor
+
+
+@pytest.fixture
+def register(evm: Evm, relayer: LocalAccount, governor: LocalAccount) -> Deployed:
+    """A Registry that the governor alone governs."""
+    return Deployed.deploy(
+        evm, relayer, "Registry", governor.address, RECOVERY_DELAY, EMERGENCY_DELAY
+    )
+
+
+@pytest.fixture
+def organisations(register: Deployed, relayer: LocalAccount) -> RegistryActions:
+    """What accounts do at the governor's Registry."""
+    return RegistryActions(register, relayer)
+
+
+@pytest.fixture
+def enter(
+    register: Deployed, organisations: RegistryActions, governor: LocalAccount
+) -> Callable[..., Receipt]:
+    """Has the governor admit an organisation."""
+
+    def go(
+        account: Key,
+        roles: int,
+        *,
+        by: Key | None = None,
+        deadline: int = FOREVER,
+        key: bytes | None = None,
+        at: int | None = None,
+    ) -> Receipt:
+        key = encryption_key(account) if key is None else key
+        publication = organisations.publication(
+            account, key, profile_hash(account), by=by, nonce=0, deadline=deadline
+        )
+        return register.send(
+            governor,
+            "admit",
+            account.address,
+            (by or account).address,
+            roles,
+            key,
+            profile_hash(account),
+            deadline,
+            publication.signature(),
+            at=at,
+        )
+
+    return go
+
+
+@pytest.fixture
+def govern(register: Deployed, governor: LocalAccount) -> Callable[..., Receipt]:
+    """Has the governor suspend, reinstate or set roles."""
+
+    def go(function: str, *arguments: object) -> Receipt:
+        return register.send(governor, function, *arguments)
+
+    return go
