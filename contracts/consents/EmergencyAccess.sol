@@ -22,7 +22,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         bool barred;
     }
 
-    /// @dev A patient's ban, in one slot. `bans` counts the bans and only grows: what was open before never returns.
+    /// @dev A patient's ban, in one slot. `bans` counts them and only grows, so that what was open before one never returns.
     struct Ban {
         uint64 serial;
         uint64 bans;
@@ -113,7 +113,8 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         Ban memory ban = _bans[patient];
         if (serial < ban.serial) revert StaleSerial(serial, ban.serial);
 
-        _bans[patient] = Ban({serial: serial, bans: ban.bans + 1, forbidden: true});
+        uint64 bans = ban.forbidden ? ban.bans : ban.bans + 1;
+        _bans[patient] = Ban({serial: serial, bans: bans, forbidden: true});
         emit EmergencyForbidden(patient, by, serial);
     }
 

@@ -1,4 +1,4 @@
-"""What several contracts' tests need: an account on its way to a new key."""
+"""An emergency department, and the patient's account on its way to a new key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from tests.contracts.deployed import Deployed
-from tests.contracts.evm import Receipt
+from tests.contracts.evm import Evm, Receipt
 from tests.contracts.guardian_circle import GuardianCircle
 from tests.contracts.keys import Key, key_of
-from tests.contracts.periods import RECOVERY_DELAY
+from tests.contracts.masks import EMERGENCY_ROLE
+from tests.contracts.periods import EMERGENCY_DELAY, RECOVERY_DELAY
 from tests.contracts.registry_actions import RegistryActions
+
+
+@pytest.fixture
+def department(admit: Callable[[Key, int], Receipt], evm: Evm) -> LocalAccount:
+    """An emergency department whose role is in effect."""
+    department = key_of("emergency department")
+    receipt = admit(department, EMERGENCY_ROLE)
+    evm.travel_to(receipt.timestamp + EMERGENCY_DELAY)
+    return department
 
 
 @pytest.fixture

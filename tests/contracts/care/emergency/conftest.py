@@ -10,24 +10,11 @@ from eth_account.signers.local import LocalAccount
 
 from tests.contracts.care_actions import EmergencyActions
 from tests.contracts.deployed import Deployed
-from tests.contracts.evm import Evm, Receipt
-from tests.contracts.keys import Key, key_of
-from tests.contracts.masks import EMERGENCY_ROLE
-from tests.contracts.periods import EMERGENCY_DELAY
 
 
 @pytest.fixture
 def act(consents: Deployed, relayer: LocalAccount) -> EmergencyActions:
     return EmergencyActions(consents, relayer)
-
-
-@pytest.fixture
-def department(admit: Callable[[Key, int], Receipt], evm: Evm) -> LocalAccount:
-    """An emergency department whose role is in effect."""
-    department = key_of("emergency department")
-    receipt = admit(department, EMERGENCY_ROLE)
-    evm.travel_to(receipt.timestamp + EMERGENCY_DELAY)
-    return department
 
 
 @pytest.fixture
