@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from eth_utils.exceptions import ValidationError
@@ -52,7 +53,10 @@ _REFUSED: Final = -32000
 
 
 class _Backend(PyEVMBackend):  # type: ignore[misc]  # eth-tester carries no types
-    """Finds a receipt by the chain's index; eth-tester reads every block from the head down."""
+    """Finds a receipt by the chain's index, and numbers its logs within the block.
+
+    eth-tester reads every block from the head down, and numbers logs within the transaction.
+    """
 
     def get_transaction_receipt(self, transaction_hash: bytes) -> Any:
         chain = self.chain
@@ -65,14 +69,18 @@ class _Backend(PyEVMBackend):  # type: ignore[misc]  # eth-tester carries no typ
         block = chain.get_canonical_block_by_number(number)
         if index >= len(block.transactions) or block.transactions[index].hash != transaction_hash:
             raise TransactionNotFound(transaction_hash.hex())
-        return serialize_transaction_receipt(
+        receipts = block.get_receipts(chain.chaindb)
+        receipt = serialize_transaction_receipt(
             block,
-            block.get_receipts(chain.chaindb),
+            receipts,
             block.transactions[index],
             index,
             False,  # mined, not pending
             chain.get_vm(block.header),
         )
+        before = sum(len(each.logs) for each in receipts[:index])
+        logs = [{**log, "log_index": before + log["log_index"]} for log in receipt["logs"]]
+        return {**receipt, "logs": logs}
 
 
 def _dated_by(now: Clock) -> type[PragueVM]:
@@ -102,9 +110,21 @@ def _estimate_gas(state: StateAPI, transaction: SignedTransactionAPI) -> int:
 
 
 class EmbeddedNode(EthereumTesterProvider):
-    """JSON-RPC in front of py-evm, one call at a time, with a pool of waiting transactions."""
+    """JSON-RPC in front of py-evm, one call at a time, with a pool of waiting transactions.
+
+    Attributes:
+        lock: held by every call; whoever makes several as one holds it too.
+        paused: whether transactions wait.
+        waiting: those that do, in the order they came.
+        faucet_key: of an account of the genesis block that is rich. Everybody knows it.
+    """
 
     def __init__(self, now: Clock) -> None:
+        """Start a chain at block 0.
+
+        Args:
+            now: dates its blocks.
+        """
         # The random extra data tells two chains started in one second apart.
         genesis = PyEVMBackend.generate_genesis_params(
             {"timestamp": int(now().timestamp()), "extra_data": os.urandom(32)}
@@ -132,13 +152,16 @@ class EmbeddedNode(EthereumTesterProvider):
 
     @property
     def head_timestamp(self) -> int:
+        """Time of the newest block, in Unix seconds."""
         return int(self._backend.chain.get_canonical_head().timestamp)
 
     @property
     def head_hash(self) -> bytes:
+        """Hash of the newest block."""
         return bytes(self._backend.chain.get_canonical_head().hash)
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Answer one call of JSON-RPC."""
         answer = self._answers.get(method)
         with self.lock:
             try:
@@ -152,33 +175,37 @@ class EmbeddedNode(EthereumTesterProvider):
                 return _error(_REFUSED, str(error))
 
     def mine(self) -> None:
-        """Mine one block of all that waits."""
+        """Mine one block of what waits, without what can no longer be paid for."""
         waiting, self.waiting = self.waiting, []
-        self._mine_block(waiting)
+        self._date_block()
+        for transaction in waiting:
+            with suppress(ValidationError):
+                self._backend.chain.apply_transaction(transaction)
+        self._backend.mine_blocks()
 
     def revert(self, block_hash: bytes) -> None:
+        """Make an earlier block the head again, and drop what waits."""
         self.waiting.clear()
         self._backend.revert_to_snapshot(block_hash)
 
-    def _mine_block(self, transactions: Sequence[Any]) -> None:
-        chain = self._backend.chain
-        now = int(self._now().timestamp())
-        chain.set_header_timestamp(max(self.head_timestamp + 1, now))
-        for transaction in transactions:
-            chain.apply_transaction(transaction)
-        self._backend.mine_blocks()
-
     def _send(self, raw: str) -> str:
-        builder = self._backend.chain.get_transaction_builder()
-        transaction = builder.decode(bytes.fromhex(raw.removeprefix("0x")))
+        chain = self._backend.chain
+        transaction = chain.get_transaction_builder().decode(bytes.fromhex(raw[2:]))
         expected = self._next_nonce(transaction.sender)
         if transaction.nonce != expected:
             raise ValidationError(f"nonce {transaction.nonce} where {expected} is next")
         if self.paused:
             self.waiting.append(transaction)
         else:
-            self._mine_block([transaction])
+            self._date_block()
+            chain.apply_transaction(transaction)
+            self._backend.mine_blocks()
         return "0x" + str(transaction.hash.hex())
+
+    def _date_block(self) -> None:
+        """Date the next block now: py-evm dated it as the one before was mined."""
+        now = int(self._now().timestamp())
+        self._backend.chain.set_header_timestamp(max(self.head_timestamp + 1, now))
 
     def _next_nonce(self, sender: bytes) -> int:
         waiting = [transaction for transaction in self.waiting if transaction.sender == sender]
