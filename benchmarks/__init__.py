@@ -1,0 +1,1 @@
+"""Measurements that print figures; none is asserted by a timed test."""
