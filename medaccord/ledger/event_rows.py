@@ -1,14 +1,16 @@
 """Events as rows of the database, and back: what one dataclass holds, as JSON."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
 from medaccord.chain.events import Event, kinds
 from medaccord.core.blocks import BlockRef
 from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
 
-__all__ = ["event_of", "row_of"]
+__all__ = ["KINDS", "event_of", "row_of"]
 
 _COLUMNS = frozenset({"block", "transaction", "log_index"})
 
@@ -33,7 +35,7 @@ def event_of(row: Any, block: BlockRef) -> Event:
         row: a row of `ledger_event`.
         block: the block it stands in.
     """
-    made: type[Event] = getattr(kinds, row.kind)
+    made = KINDS[row.kind]
     kept = json.loads(row.fields)
     values = {name: read(kept[name]) for name, read in _READERS[row.kind].items()}
     transaction = digest(row.transaction_hash)
@@ -50,4 +52,13 @@ def _readers(made: type[Event]) -> dict[str, Any]:
     return {name: readers[hint] for name, hint in hints.items() if name not in _COLUMNS}
 
 
-_READERS: Final = {made.__name__: _readers(made) for made in Event.__subclasses__()}
+KINDS: Final[Mapping[str, type[Event]]] = MappingProxyType(
+    {
+        name: made
+        for name, made in vars(kinds).items()
+        if isinstance(made, type) and issubclass(made, Event) and made is not Event
+    }
+)
+"""Every kind of event, by the name that its rows have."""
+
+_READERS: Final = {name: _readers(made) for name, made in KINDS.items()}

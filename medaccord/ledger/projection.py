@@ -5,7 +5,7 @@ What holds at a given second is `medaccord.ledger.views`' to say.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from medaccord.chain import events
 from medaccord.chain.events import Event
@@ -25,7 +25,7 @@ from medaccord.ledger.state import (
     RelationshipState,
 )
 
-__all__ = ["Projection"]
+__all__ = ["APPLIED", "Projection"]
 
 Pair: TypeAlias = tuple[Address, Address]
 Stream: TypeAlias = tuple[Address, Digest]
@@ -281,3 +281,6 @@ _HANDLERS: dict[type[Event], Callable[[Projection, Any], None]] = {
     events.EmergencyAllowed: Projection._emergency_allowed,
     events.Anchored: Projection._anchored,
 }
+
+APPLIED: Final = frozenset(_HANDLERS)
+"""The events that change what is kept here."""

@@ -1,5 +1,6 @@
 """The engine: durable settings, whole transactions, migrations that give the tables."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from stat import S_IMODE
@@ -8,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from medaccord.core.errors import InvalidInput
@@ -23,13 +24,13 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def engine(url: str):
+def engine(url: str) -> Iterator[Engine]:
     engine = open_engine(url)
     yield engine
     engine.dispose()
 
 
-def add_attempt(connection, at: datetime = AT) -> None:
+def add_attempt(connection: Connection, at: datetime = AT) -> None:
     connection.execute(insert(tables.enrolment_attempt).values(account="0x" + "0" * 40, at=at))
 
 
@@ -39,13 +40,13 @@ def count_attempts(engine: Engine) -> int:
         return connection.execute(query).scalar_one()
 
 
-def test_migrations_give_exactly_the_tables_when_database_is_new(engine):
+def test_migrations_give_exactly_the_tables_when_database_is_new(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
 
 
-def test_open_keeps_the_rows_when_database_exists(url, engine):
+def test_open_keeps_the_rows_when_database_exists(url: str, engine: Engine) -> None:
     with writing(engine) as connection:
         add_attempt(connection)
     again = open_engine(url)
@@ -57,44 +58,50 @@ def test_open_keeps_the_rows_when_database_exists(url, engine):
     ("pragma", "value"),
     [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1)],
 )
-def test_connection_flushes_and_overwrites_when_opened(engine, pragma, value):
+def test_connection_flushes_and_overwrites_when_opened(
+    engine: Engine, pragma: str, value: object
+) -> None:
     with engine.connect() as connection:
         assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_file_is_readable_by_its_owner_alone_when_made(tmp_path, engine):
+def test_file_is_readable_by_its_owner_alone_when_made(tmp_path: Path, engine: Engine) -> None:
     modes = {path.name: S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes["store.db"] == 0o600
     assert set(modes.values()) == {0o600}
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-def test_open_refuses_a_database_when_it_is_in_memory(url):
+def test_open_refuses_a_database_when_it_is_in_memory(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         open_engine(url)
     assert caught.value.problem == "a database in memory keeps no audit log: name a file"
 
 
-def test_open_refuses_a_url_when_it_is_malformed():
+def test_open_refuses_a_url_when_it_is_malformed() -> None:
     with pytest.raises(InvalidInput) as caught:
         open_engine("records.db")
     assert "'records.db'" in caught.value.problem
 
 
-def test_writing_leaves_nothing_when_it_raises(engine):
-    with pytest.raises(RuntimeError, match="half way"), writing(engine) as connection:
-        add_attempt(connection)
-        raise RuntimeError("half way")
+def test_writing_leaves_nothing_when_it_raises(engine: Engine) -> None:
+    def fail_half_way() -> None:
+        with writing(engine) as connection:
+            add_attempt(connection)
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert count_attempts(engine) == 0
 
 
-def test_reading_changes_nothing_when_it_writes_all_the_same(engine):
+def test_reading_changes_nothing_when_it_writes_all_the_same(engine: Engine) -> None:
     with reading(engine) as connection:
         add_attempt(connection)
     assert count_attempts(engine) == 0
 
 
-def test_writing_waits_for_another_writer_when_one_is_at_work(engine):
+def test_writing_waits_for_another_writer_when_one_is_at_work(engine: Engine) -> None:
     seen: list[int] = []
     begun = Event()
 
@@ -115,7 +122,7 @@ def test_writing_waits_for_another_writer_when_one_is_at_work(engine):
     assert count_attempts(engine) == 2
 
 
-def test_reading_sees_one_state_when_another_writes_meanwhile(engine):
+def test_reading_sees_one_state_when_another_writes_meanwhile(engine: Engine) -> None:
     query = select(func.count()).select_from(tables.enrolment_attempt)
     with reading(engine) as reader:
         assert reader.execute(query).scalar_one() == 0
@@ -124,7 +131,7 @@ def test_reading_sees_one_state_when_another_writes_meanwhile(engine):
         assert reader.execute(query).scalar_one() == 0
 
 
-def test_instant_comes_back_in_utc_when_stored_in_another_zone(engine):
+def test_instant_comes_back_in_utc_when_stored_in_another_zone(engine: Engine) -> None:
     with writing(engine) as connection:
         add_attempt(connection, AT.astimezone(timezone(timedelta(hours=5))))
     with reading(engine) as connection:
@@ -133,12 +140,12 @@ def test_instant_comes_back_in_utc_when_stored_in_another_zone(engine):
     assert stored.utcoffset() == timedelta(0)
 
 
-def test_instant_is_refused_when_it_has_no_zone(engine):
+def test_instant_is_refused_when_it_has_no_zone(engine: Engine) -> None:
     with pytest.raises(StatementError, match="without a time zone"), writing(engine) as connection:
         add_attempt(connection, AT.replace(tzinfo=None))
 
 
-def test_anchored_batch_is_refused_when_its_block_is_missing(engine):
+def test_anchored_batch_is_refused_when_its_block_is_missing(engine: Engine) -> None:
     values = {
         "patient_ref": "0" * 64,
         "topic": bytes(32),
@@ -151,7 +158,7 @@ def test_anchored_batch_is_refused_when_its_block_is_missing(engine):
         connection.execute(insert(tables.batch).values(**values))
 
 
-def test_event_is_refused_when_its_block_is_unknown(engine):
+def test_event_is_refused_when_its_block_is_unknown(engine: Engine) -> None:
     values = {"block_number": 1, "log_index": 0, "transaction_hash": bytes(32), "kind": "x"}
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), writing(engine) as connection:
         connection.execute(insert(tables.ledger_event).values(**values, fields="{}"))

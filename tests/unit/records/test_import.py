@@ -1,0 +1,208 @@
+"""What an import adds, and what it leaves as it was."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+
+from medaccord.core.errors import AccessRefused, InvalidBundle, InvalidRequest, KeyMissing
+from medaccord.core.identifiers import Address, address
+from medaccord.core.merkle import MerkleTree
+from medaccord.core.refusals import Refusal
+from medaccord.records import Importer
+from medaccord.store import reading, tables
+from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
+
+
+def rows(hospital: Hospital) -> dict[str, list[tuple[object, ...]]]:
+    with reading(hospital.engine) as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table))]
+            for table in tables.metadata.sorted_tables
+        }
+
+
+def test_import_counts_what_was_new_when_bundle_is_new(
+    hospital: Hospital, patient: Address
+) -> None:
+    content = bundle(observation("hb", "13.20"), observation("crp", "1.0"), practitioner())
+
+    imported = hospital.importer.import_bundle(content, patient, at=NOW)
+
+    assert (imported.records, imported.directory) == (3, 1)
+    assert (imported.new_versions, imported.unchanged) == (4, 0)
+    assert imported.batch is not None
+    assert imported.batch.size == 4
+    assert imported.batch.topic == hospital.names.records_topic(patient)
+    assert not imported.batch.is_anchored
+
+
+def test_import_changes_nothing_when_bundle_was_imported(
+    hospital: Hospital, patient: Address
+) -> None:
+    content = bundle(observation("hb", "13.20"), practitioner())
+    hospital.importer.import_bundle(content, patient, at=NOW)
+    before = rows(hospital)
+
+    again = hospital.importer.import_bundle(content, patient, at=NOW)
+
+    assert (again.new_versions, again.unchanged, again.batch) == (0, 3, None)
+    assert rows(hospital) == before
+
+
+def test_import_adds_one_version_when_one_record_changed(
+    hospital: Hospital, patient: Address
+) -> None:
+    hospital.take_in(bundle(observation("hb", "13.20"), observation("crp", "1.0")), patient)
+
+    changed = hospital.take_in(
+        bundle(observation("hb", "13.20"), observation("crp", "1.1")), patient
+    )
+
+    assert (changed.new_versions, changed.unchanged) == (1, 2)
+    versions = {name: record.version for name, record in hospital.read(patient).items()}
+    assert versions == {"Observation/crp": 2, "Observation/hb": 1, "Patient/anna-1": 1}
+
+
+def test_import_adds_a_version_when_a_number_is_written_otherwise(
+    hospital: Hospital, patient: Address
+) -> None:
+    hospital.take_in(bundle(observation("crp", "1.0")), patient)
+    changed = hospital.take_in(bundle(observation("crp", "1.00")), patient)
+    assert changed.new_versions == 1
+    assert b'"value":1.00}' in hospital.read(patient)["Observation/crp"].content
+
+
+def test_import_keeps_what_a_bundle_does_not_hold_when_it_is_smaller(
+    hospital: Hospital, patient: Address
+) -> None:
+    hospital.take_in(bundle(observation("hb", "13.20")), patient)
+    hospital.take_in(bundle(observation("crp", "1.0")), patient)
+    assert set(hospital.read(patient)) == {"Observation/crp", "Observation/hb", "Patient/anna-1"}
+
+
+def test_import_gives_a_directory_entry_one_version_when_two_patients_share_it(
+    hospital: Hospital, patient: Address, other_patient: Address
+) -> None:
+    hospital.take_in(bundle(practitioner()), patient)
+    second = hospital.take_in(bundle(practitioner(), patient_id="berta-2"), other_patient)
+    assert (second.new_versions, second.unchanged) == (1, 1)
+    found = hospital.records.find_directory(lambda _: True)
+    assert [(each.descriptor.record, each.entry.version) for each in found] == [
+        ("Practitioner/dr-canary-7", 1)
+    ]
+
+
+def test_import_keeps_patients_apart_when_their_records_share_a_name(
+    hospital: Hospital, patient: Address, other_patient: Address
+) -> None:
+    hospital.take_in(bundle(observation("hb", "13.20")), patient)
+    theirs = observation("hb", "9.9") | {"subject": {"reference": "Patient/berta-2"}}
+    hospital.take_in(bundle(theirs, patient_id="berta-2"), other_patient)
+    assert b"13.20" in hospital.read(patient)["Observation/hb"].content
+    assert b"9.9" in hospital.read(other_patient)["Observation/hb"].content
+
+
+def test_batch_root_is_over_its_leaves_in_order(hospital: Hospital, patient: Address) -> None:
+    imported = hospital.importer.import_bundle(bundle(observation("hb", "1")), patient, at=NOW)
+    with reading(hospital.engine) as connection:
+        leaves = connection.execute(select(tables.batch.c.leaves)).scalar_one()
+    assert imported.batch is not None
+    pieces = [leaves[i : i + 32] for i in range(0, len(leaves), 32)]
+    assert imported.batch.root == MerkleTree(pieces).root
+
+
+def test_import_takes_one_when_two_come_at_once(hospital: Hospital, patient: Address) -> None:
+    content = bundle(*(observation(f"o{i}", str(i)) for i in range(40)))
+    with ThreadPoolExecutor(4) as threads:
+        jobs = [
+            threads.submit(hospital.importer.import_bundle, content, patient, at=NOW)
+            for _ in range(4)
+        ]
+    assert sorted(job.result().new_versions for job in jobs) == [0, 0, 0, 41]
+
+
+def test_import_leaves_nothing_when_it_fails_half_way(hospital: Hospital, patient: Address) -> None:
+    drawn = 0
+
+    def failing(size: int) -> bytes:
+        nonlocal drawn
+        drawn += 1
+        if drawn > 8:
+            raise OSError("no entropy")
+        return bytes([drawn]) * size
+
+    importer = Importer(
+        hospital.engine, hospital.keys, hospital.names, hospital.account, random=failing
+    )
+    before = rows(hospital)
+    content = bundle(*(observation(f"o{i}", str(i)) for i in range(10)))
+    with pytest.raises(OSError, match="no entropy"):
+        importer.import_bundle(content, patient, at=NOW)
+    assert rows(hospital) == before
+
+
+def test_import_is_refused_when_bundle_is_of_another_patient(
+    hospital: Hospital, patient: Address
+) -> None:
+    before = rows(hospital)
+    with pytest.raises(InvalidBundle) as caught:
+        hospital.importer.import_bundle(bundle(patient_id="berta-2"), patient, at=NOW)
+    assert caught.value.problem == (
+        f"the Bundle is of another patient than the one enrolled as {patient}"
+    )
+    assert rows(hospital) == before
+
+
+def test_import_is_refused_when_nobody_enrolled_with_the_account(
+    hospital: Hospital, stranger: Address
+) -> None:
+    with pytest.raises(AccessRefused) as caught:
+        hospital.importer.import_bundle(bundle(), stranger, at=NOW)
+    assert caught.value.reason is Refusal.UNKNOWN_PATIENT
+    assert stranger in caught.value.detail
+
+
+def test_import_is_refused_when_the_key_was_erased(hospital: Hospital, patient: Address) -> None:
+    hospital.keys.erase(hospital.names.patient("anna-1"))
+    with pytest.raises(KeyMissing):
+        hospital.importer.import_bundle(bundle(), patient, at=NOW)
+
+
+def test_batch_is_listed_until_it_is_anchored(hospital: Hospital, patient: Address) -> None:
+    imported = hospital.importer.import_bundle(bundle(), patient, at=NOW)
+    assert imported.batch is not None
+    assert hospital.batches.unanchored() == (imported.batch,)
+
+    hospital.anchor(imported.batch)
+
+    assert hospital.batches.unanchored() == ()
+    anchored = hospital.batches.get(imported.batch.id)
+    assert anchored.is_anchored
+    assert anchored.block_number == hospital.stream.block
+
+
+def test_anchoring_is_refused_when_batch_is_unknown(hospital: Hospital, patient: Address) -> None:
+    event = hospital.stream.append(hospital.account, bytes(32), bytes(32))  # type: ignore[arg-type]  # any digest does
+    with pytest.raises(InvalidRequest) as caught:
+        hospital.batches.mark_anchored(7, transaction=event.transaction, block=event.block, at=NOW)
+    assert caught.value.problem == "there is no batch 7"
+
+
+def test_enrolment_is_refused_when_account_stands_for_another(
+    hospital: Hospital, patient: Address
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        hospital.accounts.enrol(patient, hospital.names.patient("berta-2"), at=NOW)
+    assert caught.value.problem == (
+        f"{patient} stands for another patient: enrol with a fresh account"
+    )
+
+
+def test_records_stay_with_the_patient_when_it_enrols_a_second_account(
+    hospital: Hospital, patient: Address
+) -> None:
+    hospital.take_in(bundle(observation("hb", "13.20")), patient)
+    second = address("0x" + "03" * 20)
+    hospital.accounts.enrol(second, hospital.names.patient("anna-1"), at=NOW)
+    assert set(hospital.read(second)) == {"Observation/hb", "Patient/anna-1"}
