@@ -18,6 +18,7 @@ from tests.contracts.evm import Evm, Receipt
 from tests.contracts.guardian_circle import GuardianCircle
 from tests.contracts.keys import Key, Wallet, key_of, sorted_keys
 from tests.contracts.masks import MEMBER, STEWARD
+from tests.contracts.member_actions import Make, maker
 from tests.contracts.periods import (
     EMERGENCY_DELAY,
     FOREVER,
@@ -312,3 +313,9 @@ def govern(register: Deployed, governor: LocalAccount) -> Callable[..., Receipt]
         return register.send(governor, function, *arguments)
 
     return go
+
+
+@pytest.fixture
+def make(accounts: RegistryActions, motions: ConsortiumActions, new_device: LocalAccount) -> Make:
+    """Makes any action of a member of the consortium."""
+    return maker(accounts, motions, new_device.address)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
 
 from tests.contracts.consortium_actions import NOBODY
 from tests.contracts.deployed import Deployed, expect_revert
 from tests.contracts.evm import Receipt
-from tests.contracts.guardian_circle import GuardianCircle, leaf_of, pair, salt_of
+from tests.contracts.guardian_circle import GuardianCircle, salt_of
 from tests.contracts.periods import FOREVER
 from tests.contracts.registry_actions import RegistryActions
 
@@ -90,7 +92,7 @@ def test_start_recovery_is_refused_when_a_salt_is_wrong(
         circle.send_start(relayer, recovery, approvals)
 
 
-def test_start_recovery_is_refused_when_an_inner_node_poses_as_a_leaf(
+def test_start_recovery_is_refused_when_the_leaf_was_hashed_once(
     accounts: RegistryActions,
     registry: Deployed,
     guardians: list[LocalAccount],
@@ -98,22 +100,15 @@ def test_start_recovery_is_refused_when_an_inner_node_poses_as_a_leaf(
     patient: LocalAccount,
     new_device: LocalAccount,
 ) -> None:
-    inner = GuardianCircle(registry, tuple(g.address for g in guardians[:2]), 1)
-    accounts.guardians_change(patient, inner.commitment).relay()
-    leaves = [leaf_of(g.address, salt_of(g.address)) for g in guardians[:2]]
-    assert inner.root == pair(*leaves)  # what the forged leaf would have to hash to
-    message = {
-        "account": patient.address,
-        "guardian": new_device.address,
-        "newController": new_device.address,
-        "nonce": 0,
-        "deadline": FOREVER,
-    }
-    signature = registry.sign(new_device, "RecoveryApproval", message)
-    forged = (new_device.address, max(leaves), [], signature)
+    guardian = guardians[0]
+    alone = GuardianCircle(registry, (guardian.address,), 1)
+    root = keccak(encode(["address", "bytes32"], [guardian.address, salt_of(guardian.address)]))
+    commitment = keccak(encode(["bytes32", "uint8"], [root, 1]))
+    accounts.guardians_change(patient, commitment).relay()
     recovery = (patient.address, new_device.address, 0, FOREVER)
-    with expect_revert("NotGuardian", account=patient.address, guardian=new_device.address):
-        inner.send_start(relayer, recovery, [forged])
+    words = [alone.approval(guardian, patient.address, new_device.address)]
+    with expect_revert("NotGuardian", account=patient.address, guardian=guardian.address):
+        registry.send(relayer, "startRecovery", recovery, root, 1, words)
 
 
 def test_start_recovery_is_refused_when_a_guardian_has_not_signed(
