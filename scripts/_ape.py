@@ -10,6 +10,7 @@ import click
 from ape import networks
 from ape.api import AccountAPI
 from ape.cli import AccountAliasPromptChoice, ConnectedProviderCommand, account_option
+from dotenv import load_dotenv
 from eth_account.messages import encode_defunct
 
 from medaccord.chain.deployment import Contracts, Deployment, connect
@@ -18,6 +19,8 @@ from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.errors import InvalidInput, MedaccordError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
+
+load_dotenv(Path(__file__).resolve().parent.parent / ".env")
 
 
 class ScriptCommand(ConnectedProviderCommand):
@@ -85,6 +88,7 @@ def record_option() -> Callable[..., Any]:
     """The option that names the file with the record of the deployment."""
     return click.option(
         "--record",
+        envvar="MEDACCORD_RECORD",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Record of the deployment; one a chain id in your own folder unless given.",
     )
