@@ -100,11 +100,10 @@ def _dated_by(now: Clock) -> type[PragueVM]:
 
 
 def _estimate_gas(state: StateAPI, transaction: SignedTransactionAPI) -> int:
-    """Twice what one run costs; py-evm's own search runs it a dozen times."""
+    """Twice what one run costs, whoever pays; py-evm's own search runs it a dozen times."""
     gas = state.gas_limit
-    computation = state.apply_transaction(
-        cast(SignedTransactionAPI, SpoofTransaction(transaction, gas=gas, gas_price=0))
-    )
+    free = SpoofTransaction(transaction, gas=gas, max_fee_per_gas=0, max_priority_fee_per_gas=0)
+    computation = state.apply_transaction(cast(SignedTransactionAPI, free))
     computation.raise_if_error()
     return min(gas, 2 * (gas - computation.get_gas_remaining()))
 
@@ -132,8 +131,9 @@ class EmbeddedNode(EthereumTesterProvider):
         backend = _Backend(genesis_parameters=genesis)
         own_class = type(backend.chain)  # eth-tester makes one for every backend
         own_class.chain_id = CHAIN_ID
-        own_class.gas_estimator = staticmethod(_estimate_gas)
         own_class.vm_configuration = ((0, _dated_by(now)),)
+        own_class.gas_estimator = staticmethod(_estimate_gas)
+        backend.chain.gas_estimator = _estimate_gas  # this one chose another as it was made
         self._tester = EthereumTester(backend)
         super().__init__(self._tester)
         self.lock = threading.RLock()
@@ -191,6 +191,8 @@ class EmbeddedNode(EthereumTesterProvider):
     def _send(self, raw: str) -> str:
         chain = self._backend.chain
         transaction = chain.get_transaction_builder().decode(bytes.fromhex(raw[2:]))
+        if transaction.chain_id != CHAIN_ID:  # py-evm does not look
+            raise ValidationError(f"signed for chain {transaction.chain_id}, this is {CHAIN_ID}")
         expected = self._next_nonce(transaction.sender)
         if transaction.nonce != expected:
             raise ValidationError(f"nonce {transaction.nonce} where {expected} is next")

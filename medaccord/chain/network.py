@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self, TypeAlias
 
-from web3 import Web3
+from web3 import HTTPProvider, Web3
 from web3.contract.contract import ContractFunction
-from web3.types import BlockIdentifier
+from web3.exceptions import BadResponseFormat
+from web3.types import BlockIdentifier, RPCEndpoint, RPCResponse
 
 from medaccord.chain.reverts import translated
 from medaccord.core.blocks import BlockRef
@@ -75,7 +76,7 @@ class Network:
         Raises:
             TransportError: no node answers there.
         """
-        provider = Web3.HTTPProvider(url, request_kwargs={"timeout": timeout.total_seconds()})
+        provider = _HttpProvider(url, request_kwargs={"timeout": timeout.total_seconds()})
         # Without middleware: web3's own asks for the chain id beside every call.
         network = cls(
             Web3(provider, middleware=()),
@@ -132,3 +133,12 @@ class Network:
         """
         with translated():
             return function.call(block_identifier=at)
+
+
+class _HttpProvider(HTTPProvider):
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Refuse JSON that is no answer, over which web3 would stumble later."""
+        response = super().make_request(method, params)
+        if not isinstance(response, dict):
+            raise BadResponseFormat(f"no answer of JSON-RPC: {response!r:.200}")
+        return response

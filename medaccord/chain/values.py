@@ -18,6 +18,7 @@ FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 """The end of what has no end; the contracts count it as the largest uint40."""
 
 _LAST_SECOND: Final = 2**40 - 1
+_LAST_IN_CALENDAR: Final = 253_402_300_799  # 9999-12-31 23:59:59
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -61,4 +62,4 @@ def moment(unix: int) -> datetime:
     Args:
         unix: Unix seconds, from 0 to 2**40 - 1.
     """
-    return datetime.fromtimestamp(unix, UTC) if unix < int(FOREVER.timestamp()) else FOREVER
+    return datetime.fromtimestamp(unix, UTC) if unix <= _LAST_IN_CALENDAR else FOREVER
