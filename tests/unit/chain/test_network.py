@@ -1,0 +1,103 @@
+"""Networks whose node is away, or talks nonsense: every fault is a TransportError."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from medaccord.chain import Network
+from medaccord.chain.embedded import EmbeddedChain
+from medaccord.core.errors import TransportError
+from medaccord.core.identifiers import digest
+
+BLOCK = {
+    "number": "0x0",
+    "hash": "0x" + 64 * "a",
+    "timestamp": "0x1",
+    # Networks with proof of authority put more than 32 bytes here.
+    "extraData": "0x" + 200 * "0",
+}
+
+
+@contextmanager
+def node(answer: Any, *, status: int = 200) -> Iterator[str]:
+    """A server on loopback that gives one answer to everything, or by method."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = answer[request["method"]] if isinstance(answer, dict) else answer
+            if not isinstance(body, str):
+                body = json.dumps({"jsonrpc": "2.0", "id": request["id"], **body})
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def connect(url: str) -> Network:
+    return Network.connect(url, timeout=timedelta(seconds=2))
+
+
+def test_network_is_connected_when_a_node_answers() -> None:
+    answers = {"eth_chainId": {"result": "0x539"}, "eth_getBlockByNumber": {"result": BLOCK}}
+    with node(answers) as url:
+        network = connect(url)
+        head = network.head()
+    assert (network.chain_id, network.genesis_hash) == (1337, digest("0x" + 64 * "a"))
+    assert head.timestamp == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_connecting_fails_when_nobody_listens() -> None:
+    with socket.socket() as reserved:  # bound and never listening, so that nobody else can be there
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        with pytest.raises(TransportError, match=f"no Ethereum node answers at {url}"):
+            connect(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("<html>It works!</html>", 200),
+        ("", 500),
+        ("[]", 200),
+        ({"error": {"code": -32601, "message": "no such method"}}, 200),
+        ({"result": None}, 200),
+    ],
+)
+def test_connecting_fails_when_something_else_answers(answer: Any, status: int) -> None:
+    answers = answer if isinstance(answer, str) else {"eth_chainId": answer}
+    with node(answers, status=status) as url, pytest.raises(TransportError, match=url):
+        connect(url)
+
+
+def test_block_is_refused_when_the_node_has_none() -> None:
+    network = EmbeddedChain().network()
+    with pytest.raises(TransportError, match="0x63"):
+        network.block(99)
+
+
+def test_confirmations_are_refused_when_negative() -> None:
+    with pytest.raises(ValueError, match="0 or more, not -1"):
+        EmbeddedChain().network(confirmations=-1)
