@@ -17,6 +17,8 @@ BAD_INPUT = 2
 FAILED = 1
 """Exit code where anything else went wrong."""
 
+_LONGEST = 500
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,5 +53,19 @@ def main() -> None:
     try:
         app()
     except MedaccordError as error:
-        typer.echo(f"medaccord: {error}", err=True)
+        typer.echo(f"medaccord: {one_line(str(error))}", err=True)
         sys.exit(BAD_INPUT if isinstance(error, InvalidInput) else FAILED)
+    except OSError as error:  # no space, no temporary folder, no free port
+        typer.echo(f"medaccord: {one_line(str(error))}", err=True)
+        sys.exit(FAILED)
+
+
+def one_line(text: str) -> str:
+    """Text for a terminal: what cannot be printed is shown as its escape, what is long is cut.
+
+    An error may quote the file it is about, and files may hold anything.
+    """
+    shown = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from medaccord.core.errors import InvalidBundle, InvalidInput
+from medaccord.core.errors import InvalidBundle, MedaccordError
 
 
 def demo(
@@ -27,7 +27,7 @@ def demo(
     except ImportError as error:
         if "medaccord[embedded]" not in str(error):
             raise
-        raise InvalidInput(str(error)) from error
+        raise MedaccordError(str(error)) from error
     play(sample_bundle() if bundle is None else _read(bundle), Console())
 
 
@@ -35,4 +35,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidBundle(f"{path} cannot be read: {error.strerror}") from error
+        raise InvalidBundle(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,7 +1,26 @@
 """For programs of patients, organisations and members: the chain, and gatekeepers by HTTP."""
 
+from medaccord.client.audit_log import VerifiedLog
 from medaccord.client.consortium import Admission, Consortium
-from medaccord.client.patient import Patient
-from medaccord.client.provider import Provider
+from medaccord.client.history import GivenConsent, SeenEmergency
+from medaccord.client.inbox import ReceivedRequest
+from medaccord.client.patient import Enrolled, Patient
+from medaccord.client.provider import OpenedEmergency, Provider
+from medaccord.client.reading import Answer, ReleasedRecord
+from medaccord.client.relay import Relayed
 
-__all__ = ["Admission", "Consortium", "Patient", "Provider"]
+__all__ = [
+    "Admission",
+    "Answer",
+    "Consortium",
+    "Enrolled",
+    "GivenConsent",
+    "OpenedEmergency",
+    "Patient",
+    "Provider",
+    "ReceivedRequest",
+    "Relayed",
+    "ReleasedRecord",
+    "SeenEmergency",
+    "VerifiedLog",
+]

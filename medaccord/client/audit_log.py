@@ -6,7 +6,8 @@ What is checked, and what it shows:
    or moved;
 2. count and head against the map that the steward anchored, and its root against the chain: the
    steward shows everybody this one log;
-3. both against what was seen before: the log was not cut or rewritten meanwhile.
+3. both against what was seen before, in the log and in receipts: it was not cut, rewritten or
+   swapped meanwhile.
 
 Lines after the last anchor are covered by the next one. What was never logged shows only against a
 grantee's receipt.
@@ -14,16 +15,21 @@ grantee's receipt.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medaccord.client.evidence import ChainEvidence
-from medaccord.client.gatekeeper_api import json_object
+from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
-from medaccord.core.audit import AUDIT_TOPIC, AuditEntry, chain_head, verify_log
+from medaccord.core.audit import AUDIT_TOPIC, GENESIS, AuditEntry, chain_head, verify_log
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import LogMismatch, TransportError
-from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest
+from medaccord.core.errors import InvalidDocument, LogMismatch
+from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.proofs import LogProof, verify_log_proof
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,12 @@ class VerifiedLog:
 
 
 def fetch_log(
-    session: Session, evidence: ChainEvidence, steward: Address, *, before: VerifiedLog | None
+    session: Session,
+    evidence: ChainEvidence,
+    steward: Address,
+    *,
+    before: VerifiedLog | None,
+    receipts: Mapping[Digest, Mapping[int, Digest]],
 ) -> VerifiedLog:
     """Fetch the log of the session's account, and check it.
 
@@ -53,38 +64,62 @@ def fetch_log(
         evidence: Looks the anchor up.
         steward: Whose log it is.
         before: What was seen of the log before; None at first.
+        receipts: Heads that the steward signed for reads of the patient's own, by relationship and
+            number of the line.
 
     Raises:
         LogMismatch: A line does not fit; it says which.
         ProofMismatch: The chain does not hold what is said to be anchored.
         AccessRefused: The key may not read for the account.
-        TransportError: The gatekeeper or the node does not answer.
+        TransportError: The gatekeeper or the node does not answer, or badly.
     """
-    parameters = {"patient": str(session.account)}
-    answer = json_object(session.get("/audit", parameters=parameters))
-    reader = DocumentReader(
-        answer, what="the log", required=("entries", "anchored"), optional=answer
-    )
-    items = reader.raw("entries")
-    if not isinstance(items, list):
-        raise TransportError("the gatekeeper answered without a list of entries")
-    entries = tuple(AuditEntry.parse(item) for item in items)
-    proof = None if reader.null("anchored") else LogProof.parse(reader.mapping("anchored"))
-    seen = {} if before is None else {len(before.entries): before.head}
-    if before is not None and len(entries) < len(before.entries):
-        raise LogMismatch(len(entries) + 1, "it was there before, and is missing now")
+    answer = json_object(session.get("/audit", parameters={"patient": str(session.account)}))
+    with reading_answer(session.api.url):
+        shown = _read(answer)
+    entries, proof = shown.entries, shown.proof
     if before is not None and before.anchored and proof is None:
         raise LogMismatch(1, "the log was anchored before; now the gatekeeper shows no anchor")
     if proof is not None:
         verify_log_proof(proof, evidence.is_anchored, steward=steward, topic=AUDIT_TOPIC)
-        if entries and entries[0].relationship != proof.relationship:
-            raise LogMismatch(1, "it belongs to another log than the one anchored")
-        verify_log(entries, proof.count, proof.head, {n: h for n, h in seen.items() if n})
-    head = ZERO_DIGEST
-    for number, entry in enumerate(entries, start=1):
-        head = chain_head(head, number, entry.commitment)
-        if seen.get(number, head) != head:
-            raise LogMismatch(number, "it or a line before it is not the one that was there before")
-    return VerifiedLog(
-        entries=entries, head=head, anchored=0 if proof is None else proof.count, proof=proof
+    for relationship in {*receipts, *(() if proof is None else (proof.relationship,))}:
+        if entries and entries[0].relationship != relationship:
+            raise LogMismatch(1, "it belongs to another log than the one anchored or signed for")
+    known = {number: head for log in receipts.values() for number, head in log.items()}
+    if before is not None and before.entries:
+        known[len(before.entries)] = before.head
+    count, head = (0, GENESIS) if proof is None else (proof.count, proof.head)
+    # What the gatekeeper itself says of heads only helps to name the line.
+    verify_log(entries, count, head, {**shown.heads, **known})
+    if known and max(known) > len(entries):
+        raise LogMismatch(len(entries) + 1, "it was there before, and is missing now")
+    return VerifiedLog(entries=entries, head=_head(entries), anchored=count, proof=proof)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    entries: tuple[AuditEntry, ...]
+    heads: Mapping[int, Digest]
+    proof: LogProof | None
+
+
+def _read(answer: Mapping[str, Any]) -> _Shown:
+    required = ("entries", "heads", "anchored")
+    reader = DocumentReader(answer, what="the log", required=required, optional=answer)
+    items = reader.raw("entries")
+    if not isinstance(items, list):
+        raise InvalidDocument("the entries of the log are no list")
+    heads = reader.mapping("heads")
+    if not all(_NUMBER.fullmatch(number) for number in heads):
+        raise InvalidDocument("the heads of the log are not numbered")
+    return _Shown(
+        entries=tuple(AuditEntry.parse(item) for item in items),
+        heads={int(number): digest(head) for number, head in heads.items()},
+        proof=None if reader.null("anchored") else LogProof.parse(reader.mapping("anchored")),
     )
+
+
+def _head(entries: tuple[AuditEntry, ...]) -> Digest:
+    head = GENESIS
+    for entry in entries:
+        head = chain_head(head, entry.number, entry.commitment)
+    return head

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
-from medaccord.client.gatekeeper_api import GatekeeperApi, json_object
+from medaccord.client.gatekeeper_api import GatekeeperApi, json_object, reading_answer
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import CommitmentMismatch, InvalidInput, InvalidRequest, MedaccordError
+from medaccord.core.errors import InvalidInput, InvalidRequest, MedaccordError
 from medaccord.core.identifiers import AccountId, Address, Digest
 from medaccord.core.profiles import OrganisationProfile
 
@@ -31,33 +32,31 @@ class Directory:
         Raises:
             CommitmentMismatch: What is served is not the profile in force.
             InvalidInput: The organisation was never admitted, or no profile is served.
-            TransportError: The gatekeeper or the node does not answer.
+            TransportError: The gatekeeper or the node does not answer, or badly.
         """
         organisation = organisation_of(self._contracts, account)
         if not organisation["admitted"]:
             raise InvalidInput(f"{account} is no organisation of this network")
         registered = Digest(bytes(organisation["profile"]))
         if registered not in self._known:
-            profile = OrganisationProfile.parse(self._api.get(f"/directory/{account}").content)
+            answer = self._api.get(f"/directory/{account}")
+            with reading_answer(self._api.url):
+                profile = OrganisationProfile.parse(answer.content)
             profile.check(self._contracts.account_id(account), registered)
             self._known[registered] = profile
         return self._known[registered]
 
     def name(self, account: Address) -> str:
         """What to call an organisation: its checked name, else its account."""
-        try:
-            return self.profile(account).name
-        except (InvalidInput, CommitmentMismatch):
-            return str(self._contracts.account_id(account))
+        named = self._contracts.account_id(account)
+        return self.names([named]).get(named, str(named))
 
     def names(self, accounts: Iterable[AccountId]) -> dict[AccountId, str]:
         """Checked names of several organisations; those without one are left out."""
         found = {}
         for account in accounts:
-            try:
+            with suppress(MedaccordError):  # the account itself is shown instead
                 found[account] = self.profile(account.address).name
-            except MedaccordError:
-                continue  # the sentence shows the account instead
         return found
 
 
@@ -66,11 +65,12 @@ def steward_of(api: GatekeeperApi, contracts: Contracts) -> Address:
 
     Raises:
         InvalidRequest: The registry knows no such steward.
-        TransportError: The gatekeeper or the node does not answer.
+        TransportError: The gatekeeper or the node does not answer, or badly.
     """
     health = json_object(api.get("/health"))
-    reader = DocumentReader(health, what="the answer", required=["steward"], optional=health)
-    steward = reader.address("steward")
+    with reading_answer(api.url):
+        reader = DocumentReader(health, what="the answer", required=["steward"], optional=health)
+        steward = reader.address("steward")
     if not organisation_of(contracts, steward)["roles"] & Role.STEWARD:
         raise InvalidRequest(f"{api.url} says it is {steward}, which keeps no records")
     return steward

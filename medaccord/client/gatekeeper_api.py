@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
 
 from medaccord.chain import reverts
+from medaccord.core.canonical import parse_object
 from medaccord.core.errors import (
     AccessRefused,
     InvalidDocument,
+    InvalidInput,
     InvalidRequest,
     TransportError,
     VerificationFailed,
@@ -22,6 +26,8 @@ REVERT_HEADER: Final = "Medaccord-Revert"
 """Header with what a contract returned as it refused, in hex."""
 
 _TIMEOUT_SECONDS: Final = 30.0
+
+_MAX_DIGITS: Final = 20
 
 
 class GatekeeperApi:
@@ -82,7 +88,8 @@ class GatekeeperApi:
         if not options.get("params"):
             options.pop("params", None)  # httpx would drop the query of a page's link
         try:
-            answer = self._http.request(method, url, **options)
+            # Wherever it would send us on to, neither token nor question goes there.
+            answer = self._http.request(method, url, follow_redirects=False, **options)
         except httpx.HTTPError as error:
             raise TransportError(f"no gatekeeper answers at {self.url}: {error}") from error
         if answer.is_success:
@@ -104,13 +111,32 @@ def json_object(answer: httpx.Response) -> dict[str, Any]:
     Raises:
         TransportError: It holds none.
     """
+    with reading_answer(str(answer.url.copy_with(query=None))):
+        parse_object(answer.content)  # refuses what plain json would take: NaN, names twice, depth
+        body: dict[str, Any] = json.loads(answer.content, parse_int=_integer)
+        return body
+
+
+@contextmanager
+def reading_answer(where: str) -> Iterator[None]:
+    """Read an answer: what is malformed in it is the gatekeeper's fault, not the caller's.
+
+    Args:
+        where: Address of whoever answered.
+
+    Raises:
+        TransportError: For any InvalidInput raised inside.
+    """
     try:
-        body = answer.json()
-    except (ValueError, UnicodeDecodeError) as error:
-        raise TransportError(f"{answer.url} did not answer with JSON") from error
-    if not isinstance(body, dict):
-        raise TransportError(f"{answer.url} did not answer with an object")
-    return body
+        yield
+    except InvalidInput as error:
+        raise TransportError(f"{where} does not answer as a gatekeeper does: {error}") from error
+
+
+def _integer(lexeme: str) -> int:
+    if len(lexeme) > _MAX_DIGITS:
+        raise InvalidDocument(f"an integer of {len(lexeme)} digits has no exact form in JSON")
+    return int(lexeme)
 
 
 def _error(answer: httpx.Response) -> Exception:

@@ -8,11 +8,11 @@ from typing import Any
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Power
 from medaccord.client.directory import Directory
-from medaccord.client.gatekeeper_api import json_object
+from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import SignatureMismatch, TransportError
-from medaccord.core.identifiers import Digest
+from medaccord.core.errors import InvalidDocument, SignatureMismatch, VerificationFailed
+from medaccord.core.identifiers import Address, Digest
 from medaccord.core.requests import AccessRequest
 from medaccord.core.typed_data import recover
 
@@ -32,41 +32,85 @@ class ReceivedRequest:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    request: AccessRequest
+    by: Address
+    signature: bytes
+
+
 def read_inbox(
     session: Session, contracts: Contracts, directory: Directory
 ) -> list[ReceivedRequest]:
     """Requests that await an answer, in the order they came.
 
+    Left out are those of organisations that are not, or no longer, admitted, or are suspended, and
+    those whose key may no longer ask: that can come about after a request was left honestly.
+
     Raises:
-        SignatureMismatch: The gatekeeper shows a request that its requester did not sign.
+        SignatureMismatch: The gatekeeper shows a request that nobody signed.
+        VerificationFailed: It shows a request made to somebody else.
         AccessRefused: The key may not read for the account.
-        TransportError: The gatekeeper or the node does not answer.
+        TransportError: The gatekeeper or the node does not answer, or badly.
     """
     answer = json_object(session.get("/requests", parameters={"state": "open"}))
+    with reading_answer(session.api.url):
+        shown = _read(answer)
+    return [
+        _received(signed, contracts, directory)
+        for signed in shown
+        if _may_ask(_checked(signed, session, contracts), contracts)
+    ]
+
+
+def _read(answer: dict[str, Any]) -> list[_Signed]:
     items = answer.get("requests")
     if not isinstance(items, list):
-        raise TransportError("the gatekeeper answered without a list of requests")
-    return [_received(item, contracts, directory) for item in items]
+        raise InvalidDocument("there is no list of requests")
+    return [_signed(item) for item in items]
 
 
-def _received(item: Any, contracts: Contracts, directory: Directory) -> ReceivedRequest:
+def _signed(item: Any) -> _Signed:
     reader = DocumentReader(
         item,
         what="the request",
         required=("request", "by", "signature"),
         optional=item if isinstance(item, dict) else (),
     )
-    request = AccessRequest.parse(reader.mapping("request"))
-    message = request.typed(contracts.off_chain_domain)
-    by, signature = reader.address("by"), reader.octets("signature")
-    requester = request.requester.address
-    if recover(message, signature) != by or not contracts.call(
-        "Registry", "isAuthorised", requester, by, Power.REQUEST
-    ):
-        raise SignatureMismatch(f"a request in the inbox is not signed by {requester}")
-    steward_names = directory.names(request.terms.stewards)
+    return _Signed(
+        request=AccessRequest.parse(reader.mapping("request")),
+        by=reader.address("by"),
+        signature=reader.octets("signature"),
+    )
+
+
+def _checked(signed: _Signed, session: Session, contracts: Contracts) -> _Signed:
+    request = signed.request
+    if request.patient != session.account:
+        raise VerificationFailed(
+            f"the inbox of {session.account} holds a request to {request.patient}"
+        )
+    if recover(request.typed(contracts.off_chain_domain), signed.signature) != signed.by:
+        raise SignatureMismatch(
+            f"a request of {request.requester} in the inbox is not signed by {signed.by}"
+        )
+    return signed
+
+
+def _may_ask(signed: _Signed, contracts: Contracts) -> bool:
+    requester = signed.request.requester.address
+    return bool(
+        contracts.call("Registry", "isActiveOrganisation", requester)
+        and contracts.call("Registry", "isAuthorised", requester, signed.by, Power.REQUEST)
+    )
+
+
+def _received(signed: _Signed, contracts: Contracts, directory: Directory) -> ReceivedRequest:
+    request = signed.request
     return ReceivedRequest(
         request=request,
-        digest=message.digest(),
-        sentence=request.sentence(directory.name(requester), steward_names),
+        digest=request.digest(contracts.off_chain_domain),
+        sentence=request.sentence(
+            directory.name(request.requester.address), directory.names(request.terms.stewards)
+        ),
     )

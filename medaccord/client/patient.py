@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx
 from eth_utils.crypto import keccak
 
-from medaccord.chain import actions, events
+from medaccord.chain import actions
 from medaccord.chain.actions import NOBODY
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.reverts import translated
-from medaccord.chain.values import moment, seconds
+from medaccord.chain.values import seconds
 from medaccord.client.audit_log import VerifiedLog, fetch_log
 from medaccord.client.directory import Directory, steward_of
 from medaccord.client.evidence import ChainEvidence
-from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
+from medaccord.client.history import GivenConsent, SeenEmergency, consents_of, emergencies_of
 from medaccord.client.inbox import ReceivedRequest, read_inbox
-from medaccord.client.reading import Answer, read, search
+from medaccord.client.reading import Answer, Reader
 from medaccord.client.relay import Relayed, relay
 from medaccord.client.session import Session
 from medaccord.core.documents import DocumentReader
@@ -31,49 +32,20 @@ from medaccord.core.terms import Terms
 from medaccord.core.typed_data import typed
 from medaccord.keys.signer import Signer
 
-_Kind = TypeVar("_Kind", bound=events.Event)
-
 _ENROLMENT_LIFE: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenConsent:
-    """A consent that this account gave, and what became of it.
+class Enrolled:
+    """An account that was tied to a patient of the steward.
 
     Attributes:
-        consent_id: Its id.
-        grantee: The organisation that may read.
-        valid_from: The first second, included.
-        valid_until: The end, excluded.
-        active: Whether it permits reading now.
-        revoked: Whether it was revoked by itself.
+        round: Round of the relationship that the steward proposed.
+        transaction: Hash of the transaction that proposed it.
     """
 
-    consent_id: ConsentId
-    grantee: Address
-    valid_from: datetime
-    valid_until: datetime
-    active: bool
-    revoked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenEmergency:
-    """Emergency access that an organisation opened.
-
-    Attributes:
-        emergency_id: Its id.
-        grantee: The organisation.
-        opened_at: When.
-        valid_until: When it ends at the latest, excluded.
-        open: Whether it still permits reading.
-    """
-
-    emergency_id: Digest
-    grantee: Address
-    opened_at: datetime
-    valid_until: datetime
-    open: bool
+    round: int
+    transaction: Digest
 
 
 class Patient:
@@ -126,6 +98,10 @@ class Patient:
         """
         return steward_of(self._api, self._contracts)
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._session, self._evidence, self.steward)
+
     def balance(self) -> int:
         """Money of the account, in wei: zero all along, unless somebody sent it some."""
         with translated():
@@ -133,15 +109,15 @@ class Patient:
 
     # --- the relationship ---
 
-    def enrol(self, code: str) -> int:
+    def enrol(self, code: str) -> Enrolled:
         """Tie the account to oneself with the one-time code the steward gave.
 
         Returns:
-            The round of the relationship that the steward proposed.
+            What the steward proposed; `accept` makes it a relationship.
 
         Raises:
-            InvalidRequest: The code opens nothing.
-            TransportError: The gatekeeper does not answer.
+            InvalidRequest: The code opens nothing, or the account is enrolled already.
+            TransportError: The gatekeeper does not answer, or badly.
         """
         deadline = self._network.clock().replace(microsecond=0) + _ENROLMENT_LIFE
         message = typed(
@@ -162,9 +138,13 @@ class Patient:
                 "signature": "0x" + self._signer.sign(message).hex(),
             },
         )
-        return DocumentReader(
-            answer, what="the answer", required=["round"], optional=answer
-        ).integer("round", minimum=1)
+        with reading_answer(self._api.url):
+            reader = DocumentReader(
+                answer, what="the answer", required=("round", "transaction"), optional=answer
+            )
+            return Enrolled(
+                round=reader.integer("round", minimum=1), transaction=reader.digest("transaction")
+            )
 
     def accept(self) -> Relayed:
         """Accept the steward's proposal to keep records."""
@@ -184,8 +164,10 @@ class Patient:
         """Requests that await an answer, each checked and put in words.
 
         Raises:
+            SignatureMismatch: The gatekeeper shows a request that its requester did not sign.
+            VerificationFailed: It shows a request made to somebody else.
             AccessRefused: The key may not read for the account.
-            TransportError: The gatekeeper or the node does not answer.
+            TransportError: The gatekeeper or the node does not answer, or badly.
         """
         return read_inbox(self._session, self._contracts, self.directory)
 
@@ -247,20 +229,7 @@ class Patient:
 
     def consents(self) -> list[GivenConsent]:
         """Every consent this account gave, in the order of the chain, ended ones included."""
-        revoked = {event.consent_id for event in self._events(events.ConsentRevoked)}
-        return [
-            GivenConsent(
-                consent_id=event.consent_id,
-                grantee=event.grantee,
-                valid_from=moment(event.valid_from),
-                valid_until=moment(event.valid_until),
-                active=bool(
-                    self._contracts.call("Consents", "isActive", self.account, event.consent_id)
-                ),
-                revoked=event.consent_id in revoked,
-            )
-            for event in self._events(events.ConsentGranted)
-        ]
+        return consents_of(self._contracts, self.account)
 
     def revoke(self, consent_id: ConsentId, *, wait: bool = True) -> Relayed:
         """Revoke a consent for good.
@@ -283,23 +252,7 @@ class Patient:
 
     def emergencies(self) -> list[SeenEmergency]:
         """Emergency access opened to this account's records, read from the chain itself."""
-        opened = self._events(events.EmergencyOpened)
-        latest = {event.grantee: event.emergency_id for event in opened}
-        return [
-            SeenEmergency(
-                emergency_id=event.emergency_id,
-                grantee=event.grantee,
-                opened_at=event.block.timestamp,
-                valid_until=moment(event.valid_until),
-                open=latest[event.grantee] == event.emergency_id
-                and bool(
-                    self._contracts.call(
-                        "Consents", "isEmergencyActive", self.account, event.grantee
-                    )
-                ),
-            )
-            for event in opened
-        ]
+        return emergencies_of(self._contracts, self.account)
 
     def close_emergency(self, grantee: Address) -> Relayed:
         """End an organisation's emergency access, and bar it until allowed again."""
@@ -326,32 +279,17 @@ class Patient:
 
     def search(self, kind: str, **parameters: str) -> Answer:
         """Read one's own records of a type; see `Provider.search`."""
-        return search(
-            self._session,
-            self._evidence,
-            self.steward,
-            kind,
-            self.account,
-            Purpose.PATRQT,
-            parameters,
-        )
+        return self._reader.search(kind, self.account, Purpose.PATRQT, parameters)
 
     def read(self, kind: str, identity: str) -> Answer:
         """Read one record of one's own; see `Provider.read`."""
-        return read(
-            self._session,
-            self._evidence,
-            self.steward,
-            kind,
-            identity,
-            self.account,
-            Purpose.PATRQT,
-        )
+        return self._reader.read(kind, identity, self.account, Purpose.PATRQT)
 
     def audit(self) -> VerifiedLog:
         """Who looked, when, why, and what was refused; checked against the chain.
 
-        It is also checked against what this object saw of the log before.
+        It is also checked against what this object saw of the log before, and against the receipts
+        of the reads it made itself.
 
         Raises:
             LogMismatch: A line was changed, dropped, added or moved; it says which.
@@ -359,7 +297,13 @@ class Patient:
             AccessRefused: The key may not read for the account.
             TransportError: The gatekeeper or the node does not answer.
         """
-        self._log = fetch_log(self._session, self._evidence, self.steward, before=self._log)
+        self._log = fetch_log(
+            self._session,
+            self._evidence,
+            self.steward,
+            before=self._log,
+            receipts=self._reader.heads,
+        )
         return self._log
 
     def _step(self, step: actions.Step) -> Relayed:
@@ -371,9 +315,3 @@ class Patient:
             by=self._signer.address,
         )
         return relay(self._api, action, self._signer)
-
-    def _events(self, kind: type[_Kind]) -> list[_Kind]:
-        """Events of one kind about this account, in the order of the chain."""
-        first, last = self._contracts.deployment.first_block, self._network.head().number
-        found = events.fetch(self._network, self._contracts, first, last, about=self.account)
-        return [event for event in found if isinstance(event, kind)]

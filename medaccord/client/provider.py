@@ -14,7 +14,7 @@ from medaccord.chain.sender import Receipt, Sender
 from medaccord.client.directory import steward_of
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import GatekeeperApi
-from medaccord.client.reading import Answer, read, search
+from medaccord.client.reading import Answer, Reader
 from medaccord.client.session import Session
 from medaccord.core.emergency import EmergencyCode, EmergencyReason
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
@@ -75,8 +75,10 @@ class Provider:
         self._clock = contracts.network.clock
         self._api = GatekeeperApi(gatekeeper, http=http)
         self._session = Session(self._api, signer, contracts.account_id(self.account), self._clock)
-        self._evidence = ChainEvidence(contracts.network, contracts)
         self.steward = steward_of(self._api, contracts)
+        self._reader = Reader(
+            self._session, ChainEvidence(contracts.network, contracts), self.steward
+        )
 
     def request(
         self,
@@ -140,20 +142,19 @@ class Provider:
 
         Raises:
             AccessRefused: The gatekeeper refuses, with its reason.
-            ProofMismatch: A record is not what its steward anchored.
-            ReceiptMismatch: A page comes without a receipt of the steward.
+            ProofMismatch: A record is not what its steward anchored, is another patient's than
+                those read before, or was not asked for.
+            ReceiptMismatch: A page comes without a receipt of the steward, or with an old one.
             InvalidRequest: The gatekeeper does not know a parameter.
-            TransportError: The gatekeeper or the node does not answer.
+            TransportError: The gatekeeper or the node does not answer, or badly.
         """
-        return search(
-            self._session, self._evidence, self.steward, kind, patient, purpose, parameters
-        )
+        return self._reader.search(kind, patient, purpose, parameters)
 
     def read(
         self, kind: str, identity: str, patient: Address, *, purpose: Purpose = Purpose.TREAT
     ) -> Answer:
         """Read one record and its proof. Errors as `search`."""
-        return read(self._session, self._evidence, self.steward, kind, identity, patient, purpose)
+        return self._reader.read(kind, identity, patient, purpose)
 
     def open_emergency(
         self, sender: Sender, patient: Address, code: EmergencyCode, duration: timedelta

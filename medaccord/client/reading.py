@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import httpx
 
 from medaccord.client.evidence import ChainEvidence
+from medaccord.client.gatekeeper_api import reading_answer
 from medaccord.client.session import Session
 from medaccord.core.canonical import Object, parse_object, record_bytes
-from medaccord.core.errors import InvalidDocument, ProofMismatch, ReceiptMismatch
-from medaccord.core.identifiers import Address
+from medaccord.core.errors import InvalidInput, ProofMismatch, ReceiptMismatch, TransportError
+from medaccord.core.identifiers import Address, Digest
 from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
@@ -61,92 +64,111 @@ class Answer:
     receipts: tuple[SignedReceipt, ...]
 
 
-def search(
-    session: Session,
-    evidence: ChainEvidence,
-    steward: Address,
-    kind: str,
-    patient: Address,
-    purpose: Purpose,
-    parameters: Mapping[str, str],
-) -> Answer:
-    """Read records of a type, following every page.
+class Reader:
+    """Reads at one gatekeeper for one account, and remembers what must stay as it was.
 
-    Raises:
-        AccessRefused: The gatekeeper refuses, with its reason.
-        ProofMismatch: A record is not what was anchored, or comes without proof.
-        ReceiptMismatch: A page comes without a receipt of the steward.
-        InvalidRequest: The gatekeeper does not know a parameter.
-        TransportError: The gatekeeper or the node does not answer, or badly.
+    Whose records a stream holds, the chain does not tell. So the first record that is read for a
+    patient fixes the patient's stream: records of two patients are never taken for one's.
+
+    Attributes:
+        heads: Heads of the steward's logs as its receipts name them, by relationship and number.
     """
-    headers = {_PURPOSE: purpose.value}
-    query = {"patient": _named(session, patient), **parameters}
-    records: list[ReleasedRecord] = []
-    receipts: list[SignedReceipt] = []
-    path: str | None = f"/fhir/{kind}"
-    seen = set()
-    while path is not None:
-        seen.add(path)
-        answer = session.get(path, parameters=query, headers=headers)
-        receipts.append(_receipt(answer, evidence, steward))
-        page = parse_searchset(answer.content)
-        for entry in page.entries:
-            records.append(_released(entry.record, entry.proof, evidence, steward))
-        path, query = page.next_url, {}
-        if path in seen:
-            raise InvalidDocument("the gatekeeper's pages run in a circle")
-    return Answer(records=tuple(records), receipts=tuple(receipts))
 
+    def __init__(self, session: Session, evidence: ChainEvidence, steward: Address) -> None:
+        """Read at the gatekeeper of a steward."""
+        self.heads: dict[Digest, dict[int, Digest]] = {}
+        self._session = session
+        self._evidence = evidence
+        self._steward = steward
+        self._streams: dict[Address, Digest] = {}
+        self._lock = Lock()
 
-def read(
-    session: Session,
-    evidence: ChainEvidence,
-    steward: Address,
-    kind: str,
-    identity: str,
-    patient: Address,
-    purpose: Purpose,
-) -> Answer:
-    """Read one record, and its proof. Errors as `search`."""
-    headers, query = {_PURPOSE: purpose.value}, {"patient": _named(session, patient)}
-    path = f"/fhir/{kind}/{identity}"
-    answer = session.get(path, parameters=query, headers=headers)
-    proved = session.get(f"{path}/$proof", parameters=query, headers=headers)
-    record = record_bytes(parse_object(answer.content))
-    found = _released(record, proved.content, evidence, steward)
-    if found.name != f"{kind}/{identity}":
-        raise ProofMismatch(f"asked for {kind}/{identity}, the gatekeeper answered {found.name}")
-    receipts = tuple(_receipt(each, evidence, steward) for each in (answer, proved))
-    return Answer(records=(found,), receipts=receipts)
+    def search(
+        self, kind: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
+    ) -> Answer:
+        """Read records of a type, following every page.
 
+        Raises:
+            AccessRefused: The gatekeeper refuses, with its reason.
+            ProofMismatch: A record is not what was anchored, comes without proof, or was not asked
+                for.
+            ReceiptMismatch: A page comes without a receipt of the steward, or with an old one.
+            InvalidRequest: The gatekeeper does not know a parameter.
+            TransportError: The gatekeeper or the node does not answer, or badly.
+        """
+        records: dict[str, ReleasedRecord] = {}
+        receipts: list[SignedReceipt] = []
+        path: str | None = f"/fhir/{kind}"
+        query = {"patient": self._named(patient), **parameters}
+        while path is not None:
+            answer = self._session.get(path, parameters=query, headers={_PURPOSE: purpose.value})
+            with self._reading():
+                page = parse_searchset(answer.content)
+            receipts.append(self._receipt(answer))
+            found = [self._released(entry.record, entry.proof, patient) for entry in page.entries]
+            for each in found:
+                if not each.name.startswith(f"{kind}/"):
+                    raise ProofMismatch(f"asked for {kind}, the gatekeeper answered {each.name}")
+            path, query = page.next_url, {}
+            again = [each.name for each in found if each.name in records]
+            if again or (path and not found):
+                raise TransportError(f"the pages of {self._session.api.url} run in a circle")
+            records |= {each.name: each for each in found}
+        return Answer(records=tuple(records.values()), receipts=tuple(receipts))
 
-def _named(session: Session, patient: Address) -> str:
-    return f"eip155:{session.account.chain_id}:{patient}"
+    def read(self, kind: str, identity: str, patient: Address, purpose: Purpose) -> Answer:
+        """Read one record, and its proof. Errors as `search`."""
+        headers, query = {_PURPOSE: purpose.value}, {"patient": self._named(patient)}
+        path = f"/fhir/{kind}/{identity}"
+        answer = self._session.get(path, parameters=query, headers=headers)
+        with self._reading():
+            record = record_bytes(parse_object(answer.content))
+        receipt = self._receipt(answer)
+        proved = self._session.get(f"{path}/$proof", parameters=query, headers=headers)
+        found = self._released(record, proved.content, patient)
+        if found.name != f"{kind}/{identity}":
+            raise ProofMismatch(
+                f"asked for {kind}/{identity}, the gatekeeper answered {found.name}"
+            )
+        return Answer(records=(found,), receipts=(receipt, self._receipt(proved)))
 
+    def _named(self, patient: Address) -> str:
+        return f"eip155:{self._session.account.chain_id}:{patient}"
 
-def _released(
-    record: bytes,
-    document: Mapping[str, Any] | bytes | None,
-    evidence: ChainEvidence,
-    steward: Address,
-) -> ReleasedRecord:
-    if document is None:
-        raise ProofMismatch("a record came without its proof")
-    proof = RecordProof.parse(document)
-    if proof.pointer.steward != steward:
-        raise ProofMismatch(f"the proof is by {proof.pointer.steward}, not by {steward}")
-    verify_record(record, proof, evidence.is_anchored)
-    return ReleasedRecord(record=record, proof=proof)
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading_answer(self._session.api.url)
 
+    def _released(
+        self, record: bytes, document: Mapping[str, Any] | bytes | None, patient: Address
+    ) -> ReleasedRecord:
+        if document is None:
+            raise ProofMismatch("a record came without its proof")
+        with self._reading():
+            proof = RecordProof.parse(document)
+        pointer = proof.pointer
+        if pointer.steward != self._steward:
+            raise ProofMismatch(f"the proof is by {pointer.steward}, not by {self._steward}")
+        verify_record(record, proof, self._evidence.is_anchored)
+        with self._lock:
+            stream = self._streams.setdefault(patient, pointer.topic)
+        if stream != pointer.topic:
+            raise ProofMismatch(f"the record is another patient's than {patient}'s")
+        return ReleasedRecord(record=record, proof=proof)
 
-def _receipt(answer: httpx.Response, evidence: ChainEvidence, steward: Address) -> SignedReceipt:
-    text = answer.headers.get(_RECEIPT)
-    if text is None:
-        raise ReceiptMismatch("the gatekeeper answered without a receipt")
-    try:
-        document = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise ReceiptMismatch("the gatekeeper's receipt cannot be read") from error
-    signed = SignedReceipt.parse(document)
-    evidence.check_receipt(signed, steward)
-    return signed
+    def _receipt(self, answer: httpx.Response) -> SignedReceipt:
+        text = answer.headers.get(_RECEIPT)
+        if text is None:
+            raise ReceiptMismatch("the gatekeeper answered without a receipt")
+        try:
+            signed = SignedReceipt.parse(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except (binascii.Error, InvalidInput, ValueError) as error:
+            raise ReceiptMismatch("the gatekeeper's receipt cannot be read") from error
+        receipt = self._evidence.check_receipt(signed, self._steward)
+        with self._lock:
+            heads = self.heads.setdefault(receipt.relationship, {})
+            if receipt.number in heads:
+                raise ReceiptMismatch(
+                    f"the receipt of entry {receipt.number} was given for another answer before"
+                )
+            heads[receipt.number] = receipt.head
+        return signed

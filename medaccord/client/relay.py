@@ -8,7 +8,7 @@ from typing import Any
 
 from medaccord.chain import actions
 from medaccord.chain.actions import Action
-from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
 from medaccord.core.documents import DocumentReader
 from medaccord.core.identifiers import Digest
 from medaccord.keys.signer import Signer
@@ -57,25 +57,26 @@ def relay(
         InvalidInput: The signer is not the key that acts.
         ContractReverted: A contract refuses.
         AccessRefused: The gatekeeper relays nothing for this account.
-        TransportError: The gatekeeper or its node does not answer.
+        TransportError: The gatekeeper or its node does not answer, or badly.
     """
     body: dict[str, Any] = {"action": actions.signed(action, signer).to_document()}
     if terms is not None:
         body["terms"] = dict(terms)
     answer = api.post("/relay", body, parameters={"wait": str(wait).lower()})
-    reader = DocumentReader(
-        answer,
-        what="the answer",
-        required=("transaction", "block", "gasUsed", "obeyed"),
-        optional=answer,
-    )
-    block = None
-    if not reader.null("block"):
-        block = reader.object("block", required=_BLOCK, optional=reader.mapping("block"))
-    return Relayed(
-        action=action,
-        transaction=None if reader.null("transaction") else reader.digest("transaction"),
-        block=None if block is None else block.integer("number"),
-        gas_used=None if reader.null("gasUsed") else reader.integer("gasUsed"),
-        obeyed=reader.boolean("obeyed"),
-    )
+    with reading_answer(api.url):
+        reader = DocumentReader(
+            answer,
+            what="the answer",
+            required=("transaction", "block", "gasUsed", "obeyed"),
+            optional=answer,
+        )
+        block = None
+        if not reader.null("block"):
+            block = reader.object("block", required=_BLOCK, optional=reader.mapping("block"))
+        return Relayed(
+            action=action,
+            transaction=None if reader.null("transaction") else reader.digest("transaction"),
+            block=None if block is None else block.integer("number"),
+            gas_used=None if reader.null("gasUsed") else reader.integer("gasUsed"),
+            obeyed=reader.boolean("obeyed"),
+        )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from medaccord.chain.network import Clock
-from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import AccessRefused, InvalidSignIn
 from medaccord.core.identifiers import AccountId
@@ -69,14 +69,14 @@ class Session:
             InvalidSignIn: The gatekeeper asks to sign something else than a sign-in to itself.
             AccessRefused: NOT_SIGNED_IN, the key may not act for the account; or the gatekeeper
                 cannot tell now.
-            TransportError: The gatekeeper does not answer.
+            TransportError: The gatekeeper does not answer, or badly.
         """
         who = {"account": self.account.address, "by": self._signer.address}
-        text = _member(self.api.post("/sign-in/challenge", who), "message")
+        text = self._member(self.api.post("/sign-in/challenge", who), "message")
         self._check(SignInMessage.parse(text))
         signature = "0x" + self._signer.sign_text(text).hex()
         answer = self.api.post("/sign-in", {"message": text, "signature": signature})
-        self._token = _member(answer, "token")
+        self._token = self._member(answer, "token")
 
     def _signed_in(self, call: Callable[[dict[str, str]], _Answer]) -> _Answer:
         fresh = self._token is None
@@ -105,6 +105,7 @@ class Session:
         if self._clock() >= message.expiration_time:
             raise InvalidSignIn(f"the sign-in {here} asks for is over: compare the clocks")
 
-
-def _member(answer: Mapping[str, Any], name: str) -> str:
-    return DocumentReader(answer, what="the answer", required=[name], optional=answer).text(name)
+    def _member(self, answer: Mapping[str, Any], name: str) -> str:
+        with reading_answer(self.api.url):
+            reader = DocumentReader(answer, what="the answer", required=[name], optional=answer)
+            return reader.text(name)

@@ -19,20 +19,19 @@ from typing import TypeVar
 from hexbytes import HexBytes
 from rich.console import Console
 
-from medaccord.chain import Role, reverts
+from medaccord.chain import Network, Role, reverts
 from medaccord.chain.actions import NOBODY
-from medaccord.chain.embedded import EmbeddedChain
 from medaccord.client import Consortium, Patient, Provider
 from medaccord.core.emergency import EmergencyCode
 from medaccord.core.errors import AccessRefused, LogMismatch, MedaccordError
-from medaccord.core.identifiers import ConsentId, digest
+from medaccord.core.identifiers import ConsentId, Digest, digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import Terms
 from medaccord.demo.narrator import Narrator, short
 from medaccord.demo.stage import Hospital, Stage, build, name_gatekeeper_key, open_hospital
-from medaccord.demo.tampering import Insider
+from medaccord.demo.tampering import Insider, another_way
 from medaccord.fhir import PatientBundle, read_bundle
 from medaccord.fhir.resources import describe
 from medaccord.keys import Seed
@@ -90,7 +89,7 @@ def play(bundle: bytes, console: Console) -> None:
         consent = _consent(tell, stage, patient, b)
         _read(tell, patient, b, records)
         _emergency(tell, stage, hospital, patient)
-        _revoke(tell, stage.chain, patient, b, consent)
+        _revoke(tell, stage, patient, b, consent)
         _account(tell, stage, hospital, patient, records)
     tell.say("")
     tell.say(
@@ -147,9 +146,11 @@ def _enrol(tell: Narrator, stage: Stage, hospital: Hospital, records: PatientBun
     tell.say(f"The patient's account {patient.account} holds {patient.balance()} wei.")
     code = hospital.gatekeeper.enrolment.issue_code(records.patient_id)
     tell.say(f"At the desk the patient is given the one-time code {code}, and signs it.")
-    proposed = patient.enrol(code)
-    tell.answered(f"enrolled; the relationship is proposed on chain (round {proposed})")
-    _expect(tell, "The same code again", MedaccordError, lambda: patient.enrol(code))
+    enrolled = patient.enrol(code)
+    tell.answered("enrolled")
+    _tell_transaction(tell, stage.network, "Hospital A proposes", enrolled.transaction)
+    another = Patient(Seed.create().account(0), stage.contracts, hospital.url)
+    _expect(tell, "The code a second time", MedaccordError, lambda: another.enrol(code))
     tell.mined("The patient accepts by signature, Hospital A relays", patient.accept())
     tell.say(f"The patient's account still holds {patient.balance()} wei.")
     return patient
@@ -254,16 +255,20 @@ def _emergency(tell: Narrator, stage: Stage, hospital: Hospital, patient: Patien
 
 
 def _revoke(
-    tell: Narrator, chain: EmbeddedChain, patient: Patient, b: Provider, consent: ConsentId
+    tell: Narrator, stage: Stage, patient: Patient, b: Provider, consent: ConsentId
 ) -> None:
     tell.chapter("The patient revokes Hospital B's consent")
 
     def ask() -> object:
         return b.search("Observation", patient.account)
 
-    with chain.mining_paused():
-        tell.mined("The patient signs the revocation", patient.revoke(consent, wait=False))
+    with stage.chain.mining_paused():
+        relayed = patient.revoke(consent, wait=False)
+        if relayed.transaction is None or relayed.block is not None:
+            raise StoryBroken("the revocation was to be sent, and not to be mined yet")
+        tell.say("The patient signs the revocation; Hospital A holds it, and it is not mined yet.")
         _expect_refusal(tell, "Observation, before it is mined", Refusal.CONSENT_REVOKED, ask)
+    _tell_transaction(tell, stage.network, "The revocation is mined", relayed.transaction)
     _expect_refusal(tell, "Observation, after it is mined", Refusal.CONSENT_REVOKED, ask)
 
 
@@ -277,12 +282,13 @@ def _account(
     tell.mined("Hospital A anchors the state of its audit logs", anchored)
     log = patient.audit()
     tell.table(
-        ("#", "who", "what", "outcome", "why"),
+        ("#", "when (UTC)", "who", "what", "outcome", "why"),
         (
             (
                 str(entry.number),
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
                 patient.directory.name(entry.requester or NOBODY),
-                entry.query,
+                f"{entry.action} {entry.query.partition('?')[0]}",
                 entry.outcome,
                 entry.reason,
             )
@@ -312,7 +318,7 @@ def _tamper(tell: Narrator, patient: Patient, insider: Insider, records: Patient
         tell.say("This Bundle holds no number that could be written in another way.")
     else:
         before = str(numbers[rewritten])
-        after = before[:-1] if before.endswith("00") else before + ("0" if "." in before else ".0")
+        after = another_way(before)
         insider.rewrite_a_number(rewritten, before, after)
         what = f"{after} written where {before} stood in {rewritten}, sealed with the right key"
         _expect_found(tell, what, patient, rewritten)
@@ -323,6 +329,11 @@ def _tamper(tell: Narrator, patient: Patient, insider: Insider, records: Patient
         tell.detected(f"Line {number} of the audit log was deleted", error)
     else:
         raise StoryBroken("a deleted line of the audit log was not found out")
+
+
+def _tell_transaction(tell: Narrator, network: Network, what: str, transaction: Digest) -> None:
+    mined = network.web3.eth.get_transaction_receipt(HexBytes(transaction))
+    tell.chain(what, gas=mined["gasUsed"], where=f"block {mined['blockNumber']}")
 
 
 def _expect_found(tell: Narrator, what: str, patient: Patient, name: str) -> None:

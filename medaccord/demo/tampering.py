@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 
 from sqlalchemy import Row, delete, func, select, update
 
+from medaccord.core.canonical import Number, Value, encode, parse_object
 from medaccord.core.envelope import Sealed
 from medaccord.core.identifiers import Address
 from medaccord.demo.stage import Hospital
@@ -14,8 +15,6 @@ from medaccord.records import PatientAccounts, Pseudonyms
 from medaccord.records.sealing import VersionId, open_version, seal_version
 from medaccord.store import open_engine, reading, writing
 from medaccord.store.tables import audit_entry, batch, record_version
-
-_NUMBER = re.compile(rb"(?<=:)-?\d+(?:\.\d+)?(?=[,}\]])")
 
 
 class Insider:
@@ -45,7 +44,7 @@ class Insider:
         self._write(name, ciphertext=bytes(sealed))
 
     def rewrite_a_number(self, name: str, before: str, after: str) -> None:
-        """Write a number of a record in another way, and seal it properly again.
+        """Write a number in another way wherever a record has it, and seal it properly again.
 
         Args:
             name: ``Type/id``.
@@ -53,19 +52,15 @@ class Insider:
             after: How it shall stand, such as ``1.0``.
         """
         version = self._version(name)
-        content = re.sub(
-            rb"(?<=:)" + re.escape(before.encode()) + rb"(?=[,}\]])",
-            after.encode(),
-            self._content(name),
-            count=1,
-        )
-        sealed, _ = seal_version(version, content, self._keys.public(self._owner))
+        record = _rewritten(parse_object(self._content(name)), Number(before), Number(after))
+        sealed, _ = seal_version(version, encode(record), self._keys.public(self._owner))
         self._write(name, ciphertext=sealed.ciphertext, wrapped_key=sealed.wrapped_key)
 
     def a_number_in(self, name: str) -> str | None:
         """A number of a record, one written as 1.00 if there is any; None where there is none."""
-        found = [match.decode() for match in _NUMBER.findall(self._content(name))]
-        return max(found, key=lambda number: (number == "1.00", "." in number), default=None)
+        found = (each.lexeme for each in _numbers(parse_object(self._content(name))))
+        plain = (number for number in found if "e" not in number.lower())
+        return max(plain, key=lambda number: (number == "1.00", "." in number), default=None)
 
     def drop_a_log_line(self) -> int:
         """Delete the middle line of the patient's log; its number."""
@@ -111,3 +106,26 @@ class Insider:
             connection.execute(
                 update(record_version).where(record_version.c.id == row.id).values(**values)
             )
+
+
+def another_way(number: str) -> str:
+    """The same value with another precision: 1.00 becomes 1.0, 7 becomes 7.0."""
+    if "." not in number:
+        return f"{number}.0"
+    return number[:-1] if number.endswith("00") else f"{number}0"
+
+
+def _numbers(value: Value) -> Iterator[Number]:
+    if isinstance(value, Number):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+
+
+def _rewritten(value: Value, before: Number, after: Number) -> Value:
+    if isinstance(value, dict):
+        return {name: _rewritten(inner, before, after) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_rewritten(inner, before, after) for inner in value]
+    return after if value == before else value
