@@ -2,7 +2,7 @@
 
 from medaccord.records.batches import Batch, Batches
 from medaccord.records.importer import Imported, Importer
-from medaccord.records.patients import PatientAccounts
+from medaccord.records.patients import PatientAccounts, ensure_key
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.repository import Anchors, Found, Record, RecordRepository
 
@@ -18,4 +18,5 @@ __all__ = [
     "Pseudonyms",
     "Record",
     "RecordRepository",
+    "ensure_key",
 ]

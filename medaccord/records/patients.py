@@ -12,7 +12,7 @@ from medaccord.records.pseudonyms import Owner
 from medaccord.store import reading, writing
 from medaccord.store.tables import patient_account
 
-__all__ = ["PatientAccounts"]
+__all__ = ["PatientAccounts", "ensure_key"]
 
 
 class PatientAccounts:

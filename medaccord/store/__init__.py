@@ -1,4 +1,4 @@
-"""The database: its engine, its tables and the migrations that lead from one version to the next."""
+"""The database: its engine, its tables, and the migrations from one version to the next."""
 
 from medaccord.store import tables
 from medaccord.store.engine import open_engine, reading, writing
