@@ -116,6 +116,24 @@ class Openings:
         kept = self._kept(reason_opening.c.emergency, patient, owner)
         return {key: EmergencyReason.parse(document) for key, document in kept}
 
+    def show(self, session: Session) -> dict[str, Any]:
+        """Every opening kept for the patient that is signed in: nothing is lost with a device.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT, whoever is signed in is no patient here.
+        """
+        patient, owner = session.account, self._accounts.owner_of(session.account)
+        return {
+            "consents": {
+                hex_digest(consent): terms.document()
+                for consent, terms in self.terms_of(patient, owner).items()
+            },
+            "emergencies": {
+                hex_digest(emergency): reason.document()
+                for emergency, reason in self.reasons_of(patient, owner).items()
+            },
+        }
+
     def _keep(
         self, key: Column[Any], patient: Address, owner: Owner, value: Digest, document: bytes
     ) -> None:
@@ -162,8 +180,12 @@ class ReasonForm(Form):
 
 
 def routes(openings: Openings, sign_in: SignIn) -> APIRouter:
-    """POST /openings and POST /openings/emergency."""
+    """GET and POST /openings, and POST /openings/emergency."""
     router = APIRouter()
+
+    @router.get("/openings")
+    def show(request: Request) -> dict[str, Any]:
+        return openings.show(sign_in.fresh_session(request))
 
     @router.post("/openings", status_code=201)
     def terms(form: TermsForm, request: Request) -> dict[str, str]:
