@@ -46,9 +46,9 @@ def test_projections_say_what_the_contracts_say_over_a_random_history(
         tip = follower.sync()
         with follower.views() as known:
             compare(world, known.newest, tip, sample=2)
-            compare(world, known.final, network.block(tip.number - 3), sample=2)
+            compare(world, known.final, network.block(tip.number - 3), sample=1)
     with follower.views() as known:
-        compare(world, known.newest, tip, sample=12)
+        compare(world, known.newest, tip, sample=8)
     assert sum(world.done.values()) >= 150
     assert world.done.keys() >= {kind.__name__ for kind in APPLIED - {OrganisationAdmitted}}
 
