@@ -1,4 +1,4 @@
-"""The outermost layer: bodies are bounded, and nothing that fails inside escapes unmapped."""
+"""The outermost layer: bodies bounded, answers kept by nobody, failures inside never unmapped."""
 
 import logging
 from typing import Final
@@ -10,6 +10,8 @@ from medaccord.gatekeeper.refusals import outcome_response
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """Length of the longest body taken, inclusive; nothing a gatekeeper takes comes near it."""
+
+_NO_STORE: Final = (b"cache-control", b"no-store")
 
 _log = logging.getLogger(__name__)
 
@@ -30,30 +32,37 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = finished = False
 
         async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
+            nonlocal started, finished
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), _NO_STORE]
             await send(message)
+            finished = started and not message.get("more_body", False)
 
         try:
             body = await _read(receive)
+            if body is None:
+                return
             await self._app(scope, _Replay(body, receive), watched_send)
         except Exception as error:
             if not isinstance(error, BodyTooLarge):
                 _log.exception("%s %s failed", scope["method"], scope["path"])
-            if started:
-                raise
-            await outcome_response(error)(scope, receive, send)
+            if started and not finished:
+                raise  # so that the server breaks off the connection
+            if not started:
+                await outcome_response(error)(scope, receive, watched_send)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None when whoever sent it left before its end."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return bytes(body)
+            return None
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"send at most {MAX_BODY_BYTES} bytes")

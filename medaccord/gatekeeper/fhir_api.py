@@ -124,7 +124,7 @@ def _latest(request: Request) -> bool:
 
 
 def _headers(page: Page) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store"}
+    headers = {}
     if page.receipt is not None:
         text = base64.urlsafe_b64encode(document_bytes(page.receipt.document()))
         headers[RECEIPT_HEADER] = text.rstrip(b"=").decode()

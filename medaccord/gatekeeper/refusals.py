@@ -9,7 +9,8 @@
 | NotFound                                         | 404    | not-found  | its class           |
 | Conflict                                         | 409    | conflict   | its class           |
 | BodyTooLarge                                     | 413    | invalid    | its class           |
-| any other InvalidInput, VerificationFailed       | 400    | invalid    | its class           |
+| any other InvalidInput, CommitmentMismatch,      | 400    | invalid    | its class           |
+| SignatureMismatch                                |        |            |                     |
 | ContractReverted                                 | 422    | conflict   | the ABI error       |
 | TransportError                                   | 503    | exception  | its class           |
 | an unknown path                                  | 404    | not-found  | NotFound            |
@@ -31,11 +32,12 @@ from starlette.responses import Response
 from medaccord.chain.reverts import Reverted
 from medaccord.core.errors import (
     AccessRefused,
+    CommitmentMismatch,
     ContractReverted,
     InvalidInput,
     MedaccordError,
+    SignatureMismatch,
     TransportError,
-    VerificationFailed,
 )
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.answers import operation_outcome
@@ -66,7 +68,8 @@ _CLASSES: Final[tuple[tuple[type[MedaccordError], int, str], ...]] = (
     (Conflict, 409, "conflict"),
     (BodyTooLarge, 413, "invalid"),
     (InvalidInput, 400, "invalid"),
-    (VerificationFailed, 400, "invalid"),
+    (CommitmentMismatch, 400, "invalid"),
+    (SignatureMismatch, 400, "invalid"),
     (ContractReverted, 422, "conflict"),
     (TransportError, 503, "exception"),
 )
@@ -118,7 +121,7 @@ def outcome_response(error: Exception, headers: Mapping[str, str] | None = None)
         headers: what the answer carries beside it (the receipt of a refusal).
     """
     problem = problem_of(error)
-    extra = dict(headers or {}) | {"Cache-Control": "no-store"}
+    extra = dict(headers or {})
     if problem.status == 401:
         extra["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Reverted):
@@ -137,7 +140,7 @@ def install(app: FastAPI) -> None:
     def answer(_: Request, error: Exception) -> Response:
         return outcome_response(error)
 
-    for kind in (MedaccordError, RequestValidationError, HTTPException):
+    for kind in (MedaccordError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter
+from hexbytes import HexBytes
 from starlette.responses import JSONResponse
+from web3.exceptions import TransactionNotFound
 
 from medaccord.chain import actions
 from medaccord.chain.actions import SignedAction
@@ -94,6 +96,7 @@ class Relay:
         self._accounts = accounts
         self._openings = openings
         self._sender = sender
+        self._sent: dict[str, Digest] = {}
 
     def take(
         self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool
@@ -139,10 +142,17 @@ class Relay:
         What the chain refuses stays obeyed: whoever signed it wanted less to be read, not more.
         """
         self._standing.refresh()
-        for restriction in self._ledger.held():
-            signed = SignedAction.parse(self._contracts, json.loads(restriction.document))
+        held = self._ledger.held()
+        self._sent = {
+            each.document: self._sent[each.document] for each in held if each.document in self._sent
+        }
+        for restriction in held:
+            if self._is_under_way(restriction.document):
+                continue
+            signed = SignedAction.parse(self._contracts, restriction.document)
             try:
-                actions.submit(self._sender, signed)
+                sent = actions.submit(self._sender, signed, wait=False)
+                self._sent[restriction.document] = sent.transaction
             except ContractReverted as error:
                 _log.warning("the chain refuses a restriction that is obeyed here: %s", error)
 
@@ -153,14 +163,29 @@ class Relay:
         action = signed.action
         if not self._standing.authorised(action.account, action.by, Power.RESTRICT):
             return self._send(signed, wait=wait, obeyed=False)  # the chain may know more
-        restriction = Restriction.of(action.typed, json.dumps(document))
+        text = json.dumps(document)
+        restriction = Restriction.of(action.typed, text)
         assert restriction is not None  # every kind in RESTRICTING is one
         self._ledger.hold(restriction)
         try:
-            return self._send(signed, wait=wait, obeyed=True)
+            relayed = self._send(signed, wait=wait, obeyed=True)
+            if relayed.transaction is not None:
+                self._sent[text] = relayed.transaction
+            return relayed
         except TransportError as error:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
+
+    def _is_under_way(self, document: str) -> bool:
+        """Whether the node still knows the transaction that a restriction was sent in."""
+        transaction = self._sent.get(document)
+        if transaction is None:
+            return False
+        try:
+            self._contracts.network.web3.eth.get_transaction(HexBytes(transaction))
+        except TransactionNotFound:
+            return False
+        return True
 
     def _send(self, signed: SignedAction, *, wait: bool, obeyed: bool) -> Relayed:
         if not wait:

@@ -1,0 +1,46 @@
+"""Appends to the audit log of a folder for ever, telling each number once it is written."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medaccord.core.identifiers import address
+from medaccord.gatekeeper.audit_log import AuditLog, Event
+from medaccord.gatekeeper.sealing import Sealer
+from medaccord.keys import FolderPatientKeys, StewardSecrets
+from medaccord.records import Pseudonyms
+from medaccord.store import open_engine
+
+STEWARD = address("0x" + 39 * "0" + "1")
+SOMEBODY = Event(
+    requester=None,
+    by=None,
+    action="search",
+    query="Observation",
+    outcome="released",
+    reason="TREAT",
+    basis="consent",
+    consent=None,
+    records=(),
+    block=None,
+)
+
+
+def main(folder: Path) -> None:
+    secrets = StewardSecrets(folder / "keys")
+    log = AuditLog(
+        engine=open_engine(f"sqlite:///{folder / 'records.db'}"),
+        steward=STEWARD,
+        secret=secrets.pseudonyms,
+        own=Pseudonyms(secrets).steward,
+        sealer=Sealer(FolderPatientKeys(folder / "keys")),
+        clock=lambda: datetime.now(UTC),
+    )
+    while True:
+        print(log.append(log.own(), SOMEBODY).entry.number, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
