@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from medaccord.core.errors import InvalidBundle, MedaccordError
+from medaccord.fhir import read_bundle
 
 
 def demo(
@@ -22,17 +23,20 @@ def demo(
     ] = None,
 ) -> None:
     """Play the story: enrol, import, ask, grant, read, break the glass, revoke, audit."""
+    data = None if bundle is None else _read(bundle)
     try:
         from medaccord.demo import play, sample_bundle
     except ImportError as error:
         if "medaccord[embedded]" not in str(error):
             raise
         raise MedaccordError(str(error)) from error
-    play(sample_bundle() if bundle is None else _read(bundle), Console())
+    play(sample_bundle() if data is None else data, Console())
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
+        read_bundle(data)  # what is wrong with it is told before anything is started
+        return data
     except OSError as error:
         raise InvalidBundle(f"{path} cannot be read: {error.strerror or error}") from error

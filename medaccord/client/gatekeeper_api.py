@@ -46,6 +46,12 @@ class GatekeeperApi:
         """
         self.url = url.rstrip("/")
         self._http = http or httpx.Client(timeout=_TIMEOUT_SECONDS)
+        self._is_own = http is None
+
+    def close(self) -> None:
+        """Close the connections, unless the client was handed in."""
+        if self._is_own:
+            self._http.close()
 
     def get(
         self,

@@ -17,13 +17,12 @@ from medaccord.chain.reverts import translated
 from medaccord.chain.values import seconds
 from medaccord.client.audit_log import VerifiedLog, fetch_log
 from medaccord.client.directory import Directory, steward_of
-from medaccord.client.evidence import ChainEvidence
-from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
+from medaccord.client.gatekeeper_api import reading_answer
 from medaccord.client.history import GivenConsent, SeenEmergency, consents_of, emergencies_of
 from medaccord.client.inbox import ReceivedRequest, read_inbox
 from medaccord.client.reading import Answer, Reader
 from medaccord.client.relay import Relayed, relay
-from medaccord.client.session import Session
+from medaccord.client.visitor import Visitor
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest, digest
@@ -48,7 +47,7 @@ class Enrolled:
     transaction: Digest
 
 
-class Patient:
+class Patient(Visitor):
     """One account of a patient, at the steward whose gatekeeper it speaks to.
 
     The account needs no money: everything it signs is sent by the gatekeeper.
@@ -74,17 +73,9 @@ class Patient:
             contracts: From `medaccord.chain.connect`.
             gatekeeper: Address of the steward's gatekeeper.
             account: The account; the signer's own unless given.
-            http: The client to send with.
+            http: The client to send with, which stays open; one of its own unless given.
         """
-        self.account = account or signer.address
-        self._signer = signer
-        self._contracts = contracts
-        self._network = contracts.network
-        self._api = GatekeeperApi(gatekeeper, http=http)
-        self._session = Session(
-            self._api, signer, contracts.account_id(self.account), self._network.clock
-        )
-        self._evidence = ChainEvidence(self._network, contracts)
+        super().__init__(signer, contracts, gatekeeper, account=account, http=http)
         self.directory = Directory(contracts, self._api)
         self._log: VerifiedLog | None = None
 

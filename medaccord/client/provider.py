@@ -12,10 +12,8 @@ from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.client.directory import steward_of
-from medaccord.client.evidence import ChainEvidence
-from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.reading import Answer, Reader
-from medaccord.client.session import Session
+from medaccord.client.visitor import Visitor
 from medaccord.core.emergency import EmergencyCode, EmergencyReason
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.purposes import Purpose
@@ -39,7 +37,7 @@ class OpenedEmergency:
     receipt: Receipt
 
 
-class Provider:
+class Provider(Visitor):
     """An organisation that reads records at the gatekeeper of one steward.
 
     Attributes:
@@ -63,22 +61,19 @@ class Provider:
             contracts: From `medaccord.chain.connect`.
             gatekeeper: Address of the steward's gatekeeper.
             account: The organisation; the signer's own account unless given.
-            http: The client to send with.
+            http: The client to send with, which stays open; one of its own unless given.
 
         Raises:
             InvalidRequest: The gatekeeper is no steward's.
             TransportError: The gatekeeper or the node does not answer.
         """
-        self.account = account or signer.address
-        self._signer = signer
-        self._contracts = contracts
-        self._clock = contracts.network.clock
-        self._api = GatekeeperApi(gatekeeper, http=http)
-        self._session = Session(self._api, signer, contracts.account_id(self.account), self._clock)
-        self.steward = steward_of(self._api, contracts)
-        self._reader = Reader(
-            self._session, ChainEvidence(contracts.network, contracts), self.steward
-        )
+        super().__init__(signer, contracts, gatekeeper, account=account, http=http)
+        try:
+            self.steward = steward_of(self._api, contracts)
+        except BaseException:
+            self.close()
+            raise
+        self._reader = Reader(self._session, self._evidence, self.steward)
 
     def request(
         self,
@@ -105,7 +100,7 @@ class Provider:
             TransportError: The gatekeeper does not answer.
         """
         name = self._contracts.account_id
-        now = self._clock().replace(microsecond=0)
+        now = self._network.clock().replace(microsecond=0)
         request = AccessRequest(
             requester=name(self.account),
             patient=name(patient),
@@ -178,7 +173,7 @@ class Provider:
             patient=patient,
             grantee=self.account,
             reason=reason.commitment,
-            valid_until=self._clock() + duration,
+            valid_until=self._network.clock() + duration,
             by=self._signer.address,
         )
         receipt = actions.submit(sender, actions.signed(action, self._signer))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -51,12 +52,16 @@ def sample_bundle() -> bytes:
     return resources.files("medaccord.demo").joinpath("data/patient.json").read_bytes()
 
 
-def play(bundle: bytes, console: Console) -> None:
+def play(bundle: bytes, console: Console, *, folder: Path | None = None) -> Stage:
     """Play the story on a FHIR R4 Bundle of one patient.
 
     Args:
         bundle: JSON in UTF-8. It is read before anything is written.
         console: Where the story is told.
+        folder: Where hospital A keeps its files, empty; a temporary one unless given.
+
+    Returns:
+        The stage as the story left it, with all that went on chain.
 
     Raises:
         InvalidBundle: It is no such Bundle; nothing was written.
@@ -71,14 +76,16 @@ def play(bundle: bytes, console: Console) -> None:
         "Hospital A lets its gatekeeper's key log and propose for it, and nothing more",
         name_gatekeeper_key(stage, gatekeeper_key),
     )
-    with (
-        tempfile.TemporaryDirectory(prefix="medaccord-demo-") as folder,
-        open_hospital(stage, gatekeeper_key, Path(folder)) as hospital,
-    ):
+    with ExitStack() as until_the_end:
+        files = until_the_end.enter_context(_folder(folder))
+        hospital = until_the_end.enter_context(open_hospital(stage, gatekeeper_key, files))
         tell.say(f"Hospital A's gatekeeper answers at {hospital.url}.")
-        patient = _enrol(tell, stage, hospital, records)
+        patient = until_the_end.enter_context(
+            Patient(Seed.create().account(0), stage.contracts, hospital.url)
+        )
+        _enrol(tell, stage, hospital, patient, records)
         _import(tell, hospital, patient, bundle)
-        b = Provider(stage.b.signer, stage.contracts, hospital.url)
+        b = until_the_end.enter_context(Provider(stage.b.signer, stage.contracts, hospital.url))
         tell.chapter("Hospital B asks for the patient's records")
         _expect_refusal(
             tell,
@@ -88,7 +95,8 @@ def play(bundle: bytes, console: Console) -> None:
         )
         consent = _consent(tell, stage, patient, b)
         _read(tell, patient, b, records)
-        _emergency(tell, stage, hospital, patient)
+        with Provider(stage.c.signer, stage.contracts, hospital.url) as c:
+            _emergency(tell, stage, patient, c)
         _revoke(tell, stage, patient, b, consent)
         _account(tell, stage, hospital, patient, records)
     tell.say("")
@@ -96,6 +104,16 @@ def play(bundle: bytes, console: Console) -> None:
         f"All of it cost {tell.gas:,} gas, of which the patient paid none. "
         f"The patient's balance is {patient.balance()}."
     )
+    return stage
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="medaccord-demo-") as made:
+        yield Path(made)
 
 
 def _deploy(tell: Narrator) -> Stage:
@@ -139,21 +157,20 @@ def _deploy(tell: Narrator) -> Stage:
     return stage
 
 
-def _enrol(tell: Narrator, stage: Stage, hospital: Hospital, records: PatientBundle) -> Patient:
+def _enrol(
+    tell: Narrator, stage: Stage, hospital: Hospital, patient: Patient, records: PatientBundle
+) -> None:
     tell.chapter("Hospital A enrols a patient")
-    signer = Seed.create().account(0)
-    patient = Patient(signer, stage.contracts, hospital.url)
     tell.say(f"The patient's account {patient.account} holds {patient.balance()} wei.")
     code = hospital.gatekeeper.enrolment.issue_code(records.patient_id)
     tell.say(f"At the desk the patient is given the one-time code {code}, and signs it.")
     enrolled = patient.enrol(code)
     tell.answered("enrolled")
     _tell_transaction(tell, stage.network, "Hospital A proposes", enrolled.transaction)
-    another = Patient(Seed.create().account(0), stage.contracts, hospital.url)
-    _expect(tell, "The code a second time", MedaccordError, lambda: another.enrol(code))
+    with Patient(Seed.create().account(0), stage.contracts, hospital.url) as another:
+        _expect(tell, "The code a second time", MedaccordError, lambda: another.enrol(code))
     tell.mined("The patient accepts by signature, Hospital A relays", patient.accept())
     tell.say(f"The patient's account still holds {patient.balance()} wei.")
-    return patient
 
 
 def _import(tell: Narrator, hospital: Hospital, patient: Patient, bundle: bytes) -> None:
@@ -222,9 +239,8 @@ def _read(tell: Narrator, patient: Patient, b: Provider, records: PatientBundle)
     )
 
 
-def _emergency(tell: Narrator, stage: Stage, hospital: Hospital, patient: Patient) -> None:
+def _emergency(tell: Narrator, stage: Stage, patient: Patient, c: Provider) -> None:
     tell.chapter("Emergency department C breaks the glass")
-    c = Provider(stage.c.signer, stage.contracts, hospital.url)
 
     def open_again() -> object:
         return c.open_emergency(
