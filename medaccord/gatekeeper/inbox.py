@@ -19,6 +19,7 @@ from medaccord.core.identifiers import AccountId, Address, Digest, address, dige
 from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
 from medaccord.core.typed_data import Domain
+from medaccord.gatekeeper.audit_log import AuditLog, Event
 from medaccord.gatekeeper.errors import Conflict
 from medaccord.gatekeeper.sealing import Sealer
 from medaccord.gatekeeper.sign_in import Session, SignIn
@@ -80,6 +81,7 @@ class Inbox:
         standing: Standing,
         ledger: Ledger,
         sealer: Sealer,
+        log: AuditLog,
     ) -> None:
         self._engine = engine
         self._steward = steward
@@ -88,9 +90,13 @@ class Inbox:
         self._standing = standing
         self._ledger = ledger
         self._sealer = sealer
+        self._log = log
 
     def take(self, document: Mapping[str, Any], by: Address, signature: bytes) -> Digest:
         """Lay a request in the inbox of its patient. The same again changes nothing.
+
+        One that is signed and refused all the same is logged: with its patient, or, where it is
+        about nobody here, with the steward.
 
         Returns:
             Its digest.
@@ -109,13 +115,18 @@ class Inbox:
         self._check_times(request)
         message = request.typed(self._domain)
         self._standing.check_typed(by, message, signature)
-        self._standing.require_fresh()
-        requester = request.requester.address
-        self._check_requester(requester, by)
-        patient = request.patient.address
-        owner = self._accounts.owner_of(patient)
-        now = self._standing.clock()
         found = message.digest()
+        requester, patient = request.requester.address, request.patient.address
+        subject = self._log.own()
+        try:
+            owner = self._accounts.owner_of(patient)
+            subject = self._log.subject(patient, owner)
+            self._standing.require_fresh()
+            self._check_requester(requester, by)
+        except AccessRefused as refusal:
+            self._log.append(subject, _refused(requester, by, found, refusal))
+            raise
+        now = self._standing.clock()
         content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}
         sealed = self._sealer.seal(owner, document_bytes(content), kind=_KIND, row=found)
         with writing(self._engine) as connection:
@@ -203,6 +214,21 @@ class Inbox:
             received_at=row["received_at"],
             state=state,
         )
+
+
+def _refused(requester: Address, by: Address, found: Digest, refusal: AccessRefused) -> Event:
+    return Event(
+        requester=requester,
+        by=by,
+        action="request",
+        query=hex_digest(found),
+        outcome="refused",
+        reason=refusal.reason.value,
+        basis="",
+        consent=None,
+        records=(),
+        block=None,
+    )
 
 
 class RequestForm(Form):

@@ -114,6 +114,14 @@ class Gatekeeper:
             openings=self.openings,
             sender=sender,
         )
+        log = AuditLog(
+            engine=engine,
+            steward=steward,
+            secret=secrets.pseudonyms,
+            own=names.steward,
+            sealer=sealer,
+            clock=network.clock,
+        )
         self.inbox = Inbox(
             engine=engine,
             steward=contracts.account_id(steward),
@@ -122,14 +130,7 @@ class Gatekeeper:
             standing=standing,
             ledger=ledger,
             sealer=sealer,
-        )
-        log = AuditLog(
-            engine=engine,
-            steward=steward,
-            secret=secrets.pseudonyms,
-            own=names.steward,
-            sealer=sealer,
-            clock=network.clock,
+            log=log,
         )
         self.audit = Audit(
             accounts=accounts,

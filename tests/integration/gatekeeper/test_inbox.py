@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from medaccord.chain import Contracts, Power, Sender
 from medaccord.chain.embedded import EmbeddedChain
@@ -108,11 +111,27 @@ def test_request_is_refused_when_the_organisation_is_suspended(
     assert_refused(answer, 403, Refusal.SUSPENDED)
 
 
-def test_request_is_refused_when_the_patient_is_unknown(
-    desk: Desk, clinician: LocalSigner, stranger: LocalSigner
+def test_request_is_refused_and_logged_with_the_steward_when_the_patient_is_unknown(
+    desk: Desk, folder: Path, clinician: LocalSigner, stranger: LocalSigner
 ) -> None:
     answer = desk.ask(desk.request(clinician, stranger), clinician)
     assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
+    with closing(sqlite3.connect(folder / "records.db")) as database:
+        assert database.execute("select count(*) from audit_entry").fetchone() == (1,)
+
+
+def test_request_is_logged_with_its_patient_when_refused(
+    desk: Desk, contracts: Contracts, patient: LocalSigner, stranger: LocalSigner
+) -> None:
+    request = desk.request(stranger, patient)
+    assert desk.ask(request, stranger).status_code == 403
+    (entry,) = desk.audit(patient)["entries"]
+    assert (entry["action"], entry["outcome"]) == ("request", "refused")
+    assert (entry["requester"], entry["reason"]) == (
+        stranger.address,
+        Refusal.NOT_AN_ORGANISATION.value,
+    )
+    assert entry["query"] == hex_digest(request.digest(contracts.off_chain_domain))
 
 
 def test_request_is_refused_when_it_is_for_another_steward(

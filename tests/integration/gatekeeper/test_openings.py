@@ -100,6 +100,28 @@ def test_opening_is_refused_when_nobody_is_signed_in(
     assert_refused(desk.open_terms({}, patient, consent, terms), 401, Refusal.NOT_SIGNED_IN)
 
 
+def test_openings_are_shown_to_their_patient_when_kept(
+    desk: Desk, patient: LocalSigner, consent: Digest, terms: Terms
+) -> None:
+    headers = desk.sign_in(patient)
+    desk.open_terms(headers, patient, consent, terms)
+    assert desk.http.get("/openings", headers=headers).json() == {
+        "consents": {hex_digest(consent): terms.document()},
+        "emergencies": {},
+    }
+
+
+def test_openings_are_refused_when_no_patient_is_signed_in(
+    desk: Desk, clinician: LocalSigner
+) -> None:
+    answer = desk.http.get("/openings", headers=desk.sign_in(clinician))
+    assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
+
+
+def test_openings_are_refused_when_nobody_is_signed_in(desk: Desk) -> None:
+    assert_refused(desk.http.get("/openings"), 401, Refusal.NOT_SIGNED_IN)
+
+
 # --- Reasons of emergencies ---
 
 
