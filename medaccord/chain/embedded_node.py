@@ -48,6 +48,7 @@ except ModuleNotFoundError as error:
 CHAIN_ID: Final = 1337
 """Chain id of an embedded chain, the one Ape calls `local`."""
 
+_NOBODY: Final = "0x" + 40 * "0"
 _REVERTED: Final = 3
 _REFUSED: Final = -32000
 
@@ -163,6 +164,9 @@ class EmbeddedNode(EthereumTesterProvider):
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Answer one call of JSON-RPC."""
         answer = self._answers.get(method)
+        if method == "eth_call":
+            # Without a sender, web3 would look one up among eth-tester's accounts at every call.
+            params = [{"from": _NOBODY, **params[0]}, *params[1:]]
         with self.lock:
             try:
                 if answer is None:
