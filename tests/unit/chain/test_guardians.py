@@ -12,7 +12,10 @@ from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.merkle import leaf_hash, verify
 from medaccord.keys import LocalSigner
 
-SALTS = {LocalSigner.create().address: digest(bytes([index]) * 32) for index in range(1, 6)}
+SALTS = {
+    LocalSigner.unsafe_from_key(bytes([index]) * 32).address: digest(bytes([index]) * 32)
+    for index in range(1, 6)
+}
 
 
 @pytest.fixture
