@@ -6,12 +6,16 @@ import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from scripts.select_lock import read_lock
+from scripts.select_lock import demo_roots, normalise, read_lock, select
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -138,6 +142,32 @@ def test_package_is_refused_when_it_was_changed_after_locking(tmp_path: Path) ->
     assert answer.returncode != 0
     assert "DO NOT MATCH THE HASHES" in answer.stderr
     assert not (tmp_path / "installed").exists()
+
+
+def requirements_of(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+    """What the installed version of a package asks for on this machine."""
+    for text in requires(name) or []:
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+            yield requirement
+
+
+@pytest.mark.compiler
+def test_demo_installs_everything_that_its_packages_ask_for() -> None:
+    lock = read_lock((ROOT / "requirements.lock").read_text(encoding="utf-8"))
+    roots = demo_roots(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    picked = {entry.name for entry in select(lock, roots)}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [("medaccord", frozenset({"embedded"}))]
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) not in seen:
+            seen.add((name, extras))
+            asked = requirements_of(name, extras)
+            waiting += [(normalise(each.name), frozenset(each.extras)) for each in asked]
+    assert {name for name, _ in seen} - {"medaccord"} - picked == set()
+    assert len(seen) > 50
 
 
 def test_lock_names_no_registry_and_hashes_every_package() -> None:
