@@ -110,19 +110,18 @@ abstract contract Guardians is IGuardians, Controllers {
         _checkDeadline(recovery.deadline);
         _checkSettled(account);
         if (recovery.newController == address(0)) revert ZeroController(account);
-        GuardianSet memory guardians = _guardiansNow(account);
-        _checkCommitment(account, root, threshold, guardians.current);
+        bytes32 guardians = _guardiansNow(account).current;
+        _checkCommitment(account, root, threshold, guardians);
         _checkApprovals(recovery, root, threshold, approvals);
         _useCheckedNonce(account, NonceKeys.RECOVERY, recovery.nonce);
 
         uint40 readyAt = uint40(block.timestamp) + RECOVERY_DELAY;
         _setRecovering(account, true);
-        _guardians[account] = guardians;
         _recoveries[account] = PendingRecovery({
             newController: recovery.newController,
             nonce: recovery.nonce,
             readyAt: readyAt,
-            guardians: guardians.current
+            guardians: guardians
         });
         emit RecoveryStarted(account, recovery.newController, recovery.nonce, readyAt);
     }

@@ -101,6 +101,22 @@ def test_thief_cannot_cancel_when_it_rotated_away_from_a_key_that_is_a_guardian(
         careless.cancel(relayer, patient.address, thief, patient)
 
 
+def test_thief_of_a_guardians_key_cannot_cancel_alone_when_the_account_was_rotated_to_it(
+    guarded: None,
+    accounts: RegistryActions,
+    start: Callable[..., Receipt],
+    circle: GuardianCircle,
+    guardians: list[LocalAccount],
+    relayer: LocalAccount,
+    patient: LocalAccount,
+) -> None:
+    stolen = guardians[2]
+    accounts.rotation(patient, stolen.address).relay()
+    start(*guardians[:2])
+    with expect_revert("GuardianIsController", account=patient.address, guardian=stolen.address):
+        circle.cancel(relayer, patient.address, stolen, stolen)
+
+
 def test_thief_cannot_cancel_with_guardians_of_its_own_when_they_came_into_force_meanwhile(
     guarded: None,
     accounts: RegistryActions,
