@@ -61,7 +61,11 @@ contract Registry is IRegistry, Controllers, Delegates, Guardians, Organisations
         address controller;
         bool recovering;
         (controller, epoch, recovering) = _control(account);
-        if (power == 0 || (recovering && power & ~Powers.WHILE_RECOVERING != 0)) return (epoch, 0);
+        if (power == 0) return (epoch, 0);
+        if (recovering) {
+            if (power & ~Powers.WHILE_RECOVERING != 0) return (epoch, 0);
+            if (power == Powers.RESTRICT && by == _incomingController(account)) return (epoch, type(uint40).max);
+        }
         if (by == controller) return (epoch, type(uint40).max);
         until = _heldUntil(account, by, power, epoch);
     }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {NoncesKeyed} from "@openzeppelin/contracts/utils/NoncesKeyed.sol";
 
 import {Authorised} from "../base/Authorised.sol";
+import {Serials} from "../base/Serials.sol";
 import {IEmergencyAccess} from "../interfaces/IEmergencyAccess.sol";
 import {Powers} from "../libraries/Powers.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -11,7 +12,7 @@ import {Roles} from "../libraries/Roles.sol";
 /// @title EmergencyAccess
 /// @notice Short access that an organisation opens for itself, and the patient's means against it.
 /// See {IEmergencyAccess}.
-abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
+abstract contract EmergencyAccess is IEmergencyAccess, Authorised, Serials, NoncesKeyed {
     /// @dev A pair's last opening and its bar, in one slot. `bans` is the patient's count when it was opened.
     struct Access {
         uint40 openedAt;
@@ -51,6 +52,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
     /* CONSTRUCTOR */
 
     constructor(uint40 maxEmergency) {
+        if (maxEmergency > type(uint32).max) revert InvalidMaxEmergency(maxEmergency);
         MAX_EMERGENCY = maxEmergency;
     }
 
@@ -98,7 +100,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         bytes32 structHash = keccak256(abi.encode(CLOSURE, patient, grantee, serial));
         _authorise(patient, by, Powers.RESTRICT, structHash, signature);
         Access storage access = _accesses[patient][grantee];
-        if (serial < access.serial) revert StaleSerial(serial, access.serial);
+        _checkRestricting(serial, access.serial);
 
         if (block.timestamp < access.validUntil) access.validUntil = uint40(block.timestamp);
         access.serial = serial;
@@ -111,7 +113,7 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
         bytes32 structHash = keccak256(abi.encode(BAN, patient, serial));
         _authorise(patient, by, Powers.RESTRICT, structHash, signature);
         Ban memory ban = _bans[patient];
-        if (serial < ban.serial) revert StaleSerial(serial, ban.serial);
+        _checkRestricting(serial, ban.serial);
 
         uint64 bans = ban.forbidden ? ban.bans : ban.bans + 1;
         _bans[patient] = Ban({serial: serial, bans: bans, forbidden: true});
@@ -135,12 +137,14 @@ abstract contract EmergencyAccess is IEmergencyAccess, Authorised, NoncesKeyed {
 
         if (grantee == address(0)) {
             Ban storage ban = _bans[patient];
-            if (serial <= ban.serial) revert StaleSerial(serial, ban.serial);
+            if (!ban.forbidden) revert NothingToAllow(patient, grantee);
+            _checkPermitting(serial, ban.serial);
             ban.serial = serial;
             ban.forbidden = false;
         } else {
             Access storage access = _accesses[patient][grantee];
-            if (serial <= access.serial) revert StaleSerial(serial, access.serial);
+            if (!access.barred) revert NothingToAllow(patient, grantee);
+            _checkPermitting(serial, access.serial);
             access.serial = serial;
             access.barred = false;
         }

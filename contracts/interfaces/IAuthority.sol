@@ -5,7 +5,8 @@ pragma solidity ^0.8.28;
 /// @notice The one question every contract asks: may this key act for that account?
 /// @dev A key may when it is the account's controller, or a delegate of the account's current epoch that holds every
 /// bit of `power`, before the end of its delegation. While a recovery is pending, only the powers RESTRICT and ANCHOR
-/// are left to either.
+/// are left to either, and the key that the account will be handed to holds RESTRICT already: whoever stole the key must
+/// not be the only one who can revoke.
 /// Warning: a delegate is taken as the address it is; what controls that address in turn is never looked up.
 interface IAuthority {
     /// @notice Thrown when `by` may not use `power` of `account`.

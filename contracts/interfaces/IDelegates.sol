@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ISerials} from "./ISerials.sol";
+
 /// @title IDelegates
 /// @notice Keys that may use some powers of an account until a date: a parent, a carer, a hospital's server.
 /// @dev Only the controller names and removes delegates; a delegate cannot delegate on.
-interface IDelegates {
+interface IDelegates is ISerials {
     /// @notice What the controller signs to name a delegate.
     /// @param account The account whose powers are shared.
     /// @param delegate The key that may use them.
@@ -22,11 +24,6 @@ interface IDelegates {
         uint64 serial;
         uint40 deadline;
     }
-
-    /// @notice Thrown when a serial does not go beyond (to remove: is below) what the pair has seen.
-    /// @param serial The serial handed in.
-    /// @param stored The highest serial of the pair so far.
-    error StaleSerial(uint64 serial, uint64 stored);
 
     /// @notice Thrown when a delegation would have ended before it began.
     /// @param until The end named, exclusive, in Unix time.
@@ -80,7 +77,6 @@ interface IDelegates {
     /// Emits {DelegateRemoved}.
     /// Requirements: `by` is the controller, also while a recovery is pending; `serial` is not below the highest of the
     /// pair. Handing the same in twice changes nothing.
-    /// Warning: the largest `uint64` bars the key for this account for ever.
     /// @param account The account.
     /// @param by Its controller.
     /// @param delegatee The key to strip; `delegate` in what is signed.

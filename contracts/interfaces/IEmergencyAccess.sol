@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAuthorised} from "./IAuthorised.sol";
+import {ISerials} from "./ISerials.sol";
 
 /// @title IEmergencyAccess
 /// @notice Short access that an organisation holding EMERGENCY opens for itself, with a reason: the one exception to
@@ -11,7 +12,7 @@ import {IAuthorised} from "./IAuthorised.sol";
 /// allowance that was signed and withheld never holds up a closure or ban of its serial, and is dead after it.
 /// Warning: a captured consortium can give EMERGENCY to anybody. It takes effect after a delay, which a patient who
 /// watches can use to forbid.
-interface IEmergencyAccess is IAuthorised {
+interface IEmergencyAccess is IAuthorised, ISerials {
     /// @notice What an organisation signs to open emergency access; its EIP-712 digest is the emergency's id.
     /// @param patient The account whose records are opened.
     /// @param grantee The organisation that opens them.
@@ -55,10 +56,15 @@ interface IEmergencyAccess is IAuthorised {
     /// @notice Thrown when the commitment to the reason is zero.
     error ZeroReason();
 
-    /// @notice Thrown when a serial is below (to allow: does not go beyond) what was seen before.
-    /// @param serial The serial handed in.
-    /// @param stored The highest serial so far.
-    error StaleSerial(uint64 serial, uint64 stored);
+    /// @notice Thrown at deployment when the longest emergency access does not fit 32 bits.
+    /// @param maxEmergency What was named, in seconds.
+    error InvalidMaxEmergency(uint40 maxEmergency);
+
+    /// @notice Thrown when nothing is barred or forbidden that could be allowed again. So no allowance that was held
+    /// back can run ahead of a closure or a ban.
+    /// @param patient The patient's account.
+    /// @param grantee The organisation; zero for the patient-wide ban.
+    error NothingToAllow(address patient, address grantee);
 
     /// @notice Emitted when an organisation opened emergency access, from this block's time on.
     /// @param patient The patient's account.
@@ -115,7 +121,6 @@ interface IEmergencyAccess is IAuthorised {
     /// Emits {EmergencyClosed}.
     /// Requirements: `by` holds RESTRICT for `patient`, also while a recovery is pending; `serial` is not below the
     /// highest of the pair. Handing the same in twice changes nothing.
-    /// Warning: the largest `uint64` bars the organisation for this patient for ever.
     /// @param patient The patient's account.
     /// @param by Its controller or a delegate.
     /// @param grantee The organisation.
@@ -134,7 +139,6 @@ interface IEmergencyAccess is IAuthorised {
     /// Emits {EmergencyForbidden}.
     /// Requirements: `by` holds RESTRICT for `patient`, also while a recovery is pending; `serial` is not below the
     /// highest patient-wide one. Handing the same in twice changes nothing.
-    /// Warning: the largest `uint64` forbids it for this patient for ever.
     /// @param patient The patient's account.
     /// @param by Its controller or a delegate.
     /// @param serial The serial up to which patient-wide allowances die.
@@ -144,8 +148,8 @@ interface IEmergencyAccess is IAuthorised {
     /// @notice Lifts the bar of one organisation, or the patient-wide ban. What was ended stays ended.
     /// @dev Signed: `EmergencyAllowance(address patient,address grantee,uint64 serial,uint40 deadline)`.
     /// Emits {EmergencyAllowed}.
-    /// Requirements: `by` holds GRANT for `patient`; `serial` is above the highest of the pair, or patient-wide; the
-    /// deadline has not passed.
+    /// Requirements: `by` holds GRANT for `patient`; the organisation is barred, or all are forbidden; `serial` is above
+    /// the highest of the pair, or patient-wide; the deadline has not passed.
     /// Warning: lifting the ban leaves the bars of single organisations, and the other way round.
     /// @param patient The patient's account.
     /// @param by Its controller or a delegate.

@@ -33,6 +33,10 @@ interface IGuardians {
         uint40 deadline;
     }
 
+    /// @notice Thrown at deployment when the delay is zero or does not fit 32 bits.
+    /// @param recoveryDelay What was named, in seconds.
+    error InvalidRecoveryDelay(uint40 recoveryDelay);
+
     /// @notice Thrown when root and threshold are not those that count.
     /// @param account The account.
     /// @param commitment The commitment to what was handed in.

@@ -22,6 +22,10 @@ interface IOrganisations {
         bytes32 profile;
     }
 
+    /// @notice Thrown at deployment when the delay of the EMERGENCY role does not fit 32 bits.
+    /// @param emergencyDelay What was named, in seconds.
+    error InvalidEmergencyDelay(uint40 emergencyDelay);
+
     /// @notice Thrown when another than the consortium governs.
     /// @param sender The sender of the call.
     error NotConsortium(address sender);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Serials} from "../base/Serials.sol";
 import {IDelegates} from "../interfaces/IDelegates.sol";
 import {Controllers} from "./Controllers.sol";
 
 /// @title Delegates
 /// @notice Keys that may use some powers of an account until a date. See {IDelegates}.
-abstract contract Delegates is IDelegates, Controllers {
+abstract contract Delegates is IDelegates, Controllers, Serials {
     /// @dev The last delegation of a pair, in one slot.
     /// @param powers The mask of {Powers}; zero when removed.
     /// @param until The end in Unix time, exclusive.
@@ -71,7 +72,7 @@ abstract contract Delegates is IDelegates, Controllers {
     ) external {
         _checkController(account, by);
         uint64 stored = _held[account][delegatee].serial;
-        if (serial < stored) revert StaleSerial(serial, stored);
+        _checkRestricting(serial, stored);
         _checkSigned(by, keccak256(abi.encode(UNDELEGATION, account, delegatee, serial)), signature);
 
         _held[account][delegatee] = Held({powers: 0, until: 0, epoch: 0, serial: serial});
@@ -106,6 +107,6 @@ abstract contract Delegates is IDelegates, Controllers {
         }
         if (block.timestamp >= delegation.until) revert DelegationEnded(delegation.until);
         uint64 stored = _held[delegation.account][delegatee].serial;
-        if (delegation.serial <= stored) revert StaleSerial(delegation.serial, stored);
+        _checkPermitting(delegation.serial, stored);
     }
 }

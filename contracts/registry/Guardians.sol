@@ -56,6 +56,7 @@ abstract contract Guardians is IGuardians, Controllers {
     /* CONSTRUCTOR */
 
     constructor(uint40 recoveryDelay) {
+        if (recoveryDelay == 0 || recoveryDelay > type(uint32).max) revert InvalidRecoveryDelay(recoveryDelay);
         RECOVERY_DELAY = recoveryDelay;
     }
 
@@ -226,6 +227,11 @@ abstract contract Guardians is IGuardians, Controllers {
         if (guardians.nextFrom != 0 && block.timestamp >= guardians.nextFrom) {
             guardians = GuardianSet({current: guardians.next, next: 0, nextFrom: 0});
         }
+    }
+
+    /// @dev The key that a pending recovery will hand the account to; zero when there is none.
+    function _incomingController(address account) internal view returns (address) {
+        return _recoveries[account].newController;
     }
 
     /// @dev The pending recovery; refuses when there is none.

@@ -33,6 +33,7 @@ abstract contract Organisations is IOrganisations, Controllers {
 
     constructor(address consortium, uint40 emergencyDelay) {
         CONSORTIUM = consortium;
+        if (emergencyDelay > type(uint32).max) revert InvalidEmergencyDelay(emergencyDelay);
         EMERGENCY_DELAY = emergencyDelay;
     }
 
