@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def declared() -> set[str]:
     return names([*project["dependencies"], *project["optional-dependencies"]["embedded"]])
 
 
-def imported() -> set[str]:
+@cache
+def imported() -> frozenset[str]:
     """Distributions that the package imports, the standard library and itself aside."""
     modules: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
@@ -44,7 +46,7 @@ def imported() -> set[str]:
                 modules.add(node.module.split(".")[0])
     foreign = modules - sys.stdlib_module_names - {"medaccord"}
     distributions = packages_distributions()
-    return names(distributions[module][0] for module in foreign)
+    return frozenset(names(distributions[module][0] for module in foreign))
 
 
 def test_package_declares_what_it_imports() -> None:
