@@ -4,8 +4,8 @@ What is checked, and what it shows:
 
 1. every line against its own commitment, and the chain of lines: none was changed, dropped, added
    or moved;
-2. count and head against the map that the steward anchored, and its root against the chain: the
-   steward shows everybody this one log;
+2. count and head against the map that the steward anchored under the one key there is for this
+   patient, and its root against the chain: the steward can show nobody another log;
 3. both against what was seen before, in the log and in receipts: it was not cut, rewritten or
    swapped meanwhile.
 
@@ -23,7 +23,14 @@ from typing import Any
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
-from medaccord.core.audit import AUDIT_TOPIC, GENESIS, AuditEntry, chain_head, verify_log
+from medaccord.core.audit import (
+    AUDIT_TOPIC,
+    GENESIS,
+    AuditEntry,
+    chain_head,
+    relationship_key,
+    verify_log,
+)
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, LogMismatch
 from medaccord.core.identifiers import Address, Digest, digest
@@ -55,7 +62,7 @@ def fetch_log(
     steward: Address,
     *,
     before: VerifiedLog | None,
-    receipts: Mapping[Digest, Mapping[int, Digest]],
+    receipts: Mapping[int, Digest],
 ) -> VerifiedLog:
     """Fetch the log of the session's account, and check it.
 
@@ -64,8 +71,8 @@ def fetch_log(
         evidence: Looks the anchor up.
         steward: Whose log it is.
         before: What was seen of the log before; None at first.
-        receipts: Heads that the steward signed for reads of the patient's own, by relationship and
-            number of the line.
+        receipts: Heads that the steward signed for reads of the patient's own, by number of the
+            line.
 
     Raises:
         LogMismatch: A line does not fit; it says which.
@@ -81,10 +88,11 @@ def fetch_log(
         raise LogMismatch(1, "the log was anchored before; now the gatekeeper shows no anchor")
     if proof is not None:
         verify_log_proof(proof, evidence.is_anchored, steward=steward, topic=AUDIT_TOPIC)
-    for relationship in {*receipts, *(() if proof is None else (proof.relationship,))}:
-        if entries and entries[0].relationship != relationship:
-            raise LogMismatch(1, "it belongs to another log than the one anchored or signed for")
-    known = {number: head for log in receipts.values() for number, head in log.items()}
+    relationship = relationship_key(steward, session.account.address)
+    named = {each.relationship for each in entries} | ({proof.relationship} if proof else set())
+    if not named <= {relationship}:
+        raise LogMismatch(1, "it belongs to another log than the one kept for this account")
+    known = dict(receipts)
     if before is not None and before.entries:
         known[len(before.entries)] = before.head
     count, head = (0, GENESIS) if proof is None else (proof.count, proof.head)

@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from medaccord.chain import actions
 from medaccord.chain.actions import NOBODY
 from medaccord.chain.deployment import Contracts
+from medaccord.chain.powers import Power
 from medaccord.chain.reverts import translated
 from medaccord.chain.values import seconds
 from medaccord.client.audit_log import VerifiedLog, fetch_log
@@ -266,6 +267,33 @@ class Patient(Visitor):
         )
         return relay(self._api, action, self._signer)
 
+    # --- who else may act ---
+
+    def delegate(self, key: Address, powers: Power, *, until: datetime) -> Relayed:
+        """Let another key, a carer's for example, use some powers of the account.
+
+        Args:
+            key: Which; it acts with ``account=`` this account.
+            powers: Those it has from now on, and no others; READ lets it sign in.
+            until: The end, excluded.
+        """
+        action = actions.delegate(
+            self._contracts,
+            account=self.account,
+            delegate=key,
+            powers=powers,
+            until=until,
+            by=self._signer.address,
+        )
+        return relay(self._api, action, self._signer)
+
+    def undelegate(self, key: Address) -> Relayed:
+        """Take a key's powers away."""
+        action = actions.undelegate(
+            self._contracts, account=self.account, delegate=key, by=self._signer.address
+        )
+        return relay(self._api, action, self._signer)
+
     # --- one's own records, and who looked ---
 
     def search(self, kind: str, **parameters: str) -> Answer:
@@ -293,7 +321,7 @@ class Patient(Visitor):
             self._evidence,
             self.steward,
             before=self._log,
-            receipts=self._reader.heads,
+            receipts=self._reader.heads.get(self.account, {}),
         )
         return self._log
 

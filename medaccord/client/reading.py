@@ -15,6 +15,7 @@ import httpx
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import reading_answer
 from medaccord.client.session import Session
+from medaccord.core.audit import relationship_key
 from medaccord.core.canonical import Object, parse_object, record_bytes
 from medaccord.core.errors import InvalidInput, ProofMismatch, ReceiptMismatch, TransportError
 from medaccord.core.identifiers import Address, Digest
@@ -71,12 +72,12 @@ class Reader:
     patient fixes the patient's stream: records of two patients are never taken for one's.
 
     Attributes:
-        heads: Heads of the steward's logs as its receipts name them, by relationship and number.
+        heads: Heads of the steward's logs as its receipts name them, by patient and number.
     """
 
     def __init__(self, session: Session, evidence: ChainEvidence, steward: Address) -> None:
         """Read at the gatekeeper of a steward."""
-        self.heads: dict[Digest, dict[int, Digest]] = {}
+        self.heads: dict[Address, dict[int, Digest]] = {}
         self._session = session
         self._evidence = evidence
         self._steward = steward
@@ -104,7 +105,7 @@ class Reader:
             answer = self._session.get(path, parameters=query, headers={_PURPOSE: purpose.value})
             with self._reading():
                 page = parse_searchset(answer.content)
-            receipts.append(self._receipt(answer))
+            receipts.append(self._receipt(answer, patient))
             found = [self._released(entry.record, entry.proof, patient) for entry in page.entries]
             for each in found:
                 if not each.name.startswith(f"{kind}/"):
@@ -123,14 +124,14 @@ class Reader:
         answer = self._session.get(path, parameters=query, headers=headers)
         with self._reading():
             record = record_bytes(parse_object(answer.content))
-        receipt = self._receipt(answer)
+        receipt = self._receipt(answer, patient)
         proved = self._session.get(f"{path}/$proof", parameters=query, headers=headers)
         found = self._released(record, proved.content, patient)
         if found.name != f"{kind}/{identity}":
             raise ProofMismatch(
                 f"asked for {kind}/{identity}, the gatekeeper answered {found.name}"
             )
-        return Answer(records=(found,), receipts=(receipt, self._receipt(proved)))
+        return Answer(records=(found,), receipts=(receipt, self._receipt(proved, patient)))
 
     def _named(self, patient: Address) -> str:
         return f"eip155:{self._session.account.chain_id}:{patient}"
@@ -155,7 +156,7 @@ class Reader:
             raise ProofMismatch(f"the record is another patient's than {patient}'s")
         return ReleasedRecord(record=record, proof=proof)
 
-    def _receipt(self, answer: httpx.Response) -> SignedReceipt:
+    def _receipt(self, answer: httpx.Response, patient: Address) -> SignedReceipt:
         text = answer.headers.get(_RECEIPT)
         if text is None:
             raise ReceiptMismatch("the gatekeeper answered without a receipt")
@@ -164,8 +165,10 @@ class Reader:
         except (binascii.Error, InvalidInput, ValueError) as error:
             raise ReceiptMismatch("the gatekeeper's receipt cannot be read") from error
         receipt = self._evidence.check_receipt(signed, self._steward)
+        if receipt.relationship != relationship_key(self._steward, patient):
+            raise ReceiptMismatch(f"the receipt is for another log than that of {patient}")
         with self._lock:
-            heads = self.heads.setdefault(receipt.relationship, {})
+            heads = self.heads.setdefault(patient, {})
             if receipt.number in heads:
                 raise ReceiptMismatch(
                     f"the receipt of entry {receipt.number} was given for another answer before"

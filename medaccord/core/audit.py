@@ -55,8 +55,8 @@ class AuditEntry:
         number: Its place in the log, from 1 without gaps.
         relationship: `relationship_key` of steward and patient.
         at: When it was decided, by the gatekeeper's clock; timezone-aware.
-        requester: Account that asked; None where nobody was signed in.
-        by: Key that acted for it; None as above.
+        requester: Account that asked; None where nobody showed to act for one.
+        by: Key that asked; None where there was none.
         action: What was asked for, such as ``read``, ``search`` or ``proof``.
         query: The path and parameters asked for.
         outcome: ``released`` (may have been) or ``refused``.
@@ -160,6 +160,21 @@ class AuditEntry:
             block=None if reader.null("block") else _block(reader),
             salt=reader.digest("salt"),
         )
+
+
+def relationship_key(steward: Address, patient: Address) -> Digest:
+    """Name the one log that a steward keeps for a patient.
+
+    It is made of public things, so that patient and grantees know it by themselves: a steward with
+    two logs for one patient would have to show one of them under a key that is not this one. Only
+    hashes of it and of what cannot be guessed are anchored.
+
+    Args:
+        steward: Account of the steward.
+        patient: Account of the patient; for the steward's own log, the steward.
+    """
+    accounts = bytes.fromhex(steward[2:]) + bytes.fromhex(patient[2:])
+    return Digest(keccak(b"medaccord/relationship/1" + accounts))
 
 
 def chain_head(previous: Digest, number: int, commitment: Digest) -> Digest:

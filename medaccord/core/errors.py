@@ -17,6 +17,7 @@ MedaccordError
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
 ├ KeyMissing                 the key is not, or no longer, in the key store
 ├ HistoryMoved               ledger.history: another process follows the chain into the database
+├ StoryBroken                demo.story: a check of the story failed, which is a defect
 ├ EnrolmentRefused           gatekeeper.errors: the enrolment code opens nothing
 ├ AccessRefused              a gatekeeper does not release what was asked for
 └ VerificationFailed         something does not check

@@ -3,17 +3,27 @@
 Source: HL7 v3 code systems Confidentiality and ActCode (value set InformationSensitivityPolicy).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["CONFIDENTIALITY_SYSTEM", "LABELS", "RESTRICTED", "SENSITIVITY_SYSTEM"]
+__all__ = [
+    "CONFIDENTIALITY_CODES",
+    "CONFIDENTIALITY_SYSTEM",
+    "LABELS",
+    "RESTRICTED",
+    "SENSITIVITY_SYSTEM",
+    "excluded_with",
+]
 
 CONFIDENTIALITY_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 SENSITIVITY_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 RESTRICTED: Final = "R"
-"""The label an unlabelled record counts as, unless its steward says otherwise."""
+"""The label a record counts as that names no confidentiality, unless its steward says otherwise."""
+
+CONFIDENTIALITY_CODES: Final = frozenset({"U", "L", "M", "N", "R", "V"})
+"""Every code of confidentiality there is, from unrestricted to very restricted."""
 
 LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -29,3 +39,22 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Codes that terms may leave out, each with the words for it."""
+
+_IMPLIED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "N": frozenset({"R", "V"}),
+        "R": frozenset({"V"}),
+        "ETH": frozenset({"ETHUD", "OPIOIDUD"}),
+    }
+)
+
+
+def excluded_with(labels: Iterable[str]) -> frozenset[str]:
+    """The labels, and those that say more of the same.
+
+    Whoever leaves restricted records out leaves very restricted ones out too.
+
+    Args:
+        labels: codes of `LABELS`.
+    """
+    return frozenset(labels).union(*(_IMPLIED.get(label, frozenset()) for label in labels))

@@ -1,4 +1,4 @@
-"""Names that tell nothing: topics of streams and keys of log entries, made from a steward's secret.
+"""Names that tell nothing: topics of streams, made from a steward's secret.
 
 Whoever lacks the secret cannot tell which stream belongs to whom, nor that two belong together.
 
@@ -14,20 +14,6 @@ from medaccord.core.identifiers import Address, Digest
 
 MIN_SECRET: Final = 32
 """Shortest secret accepted, in bytes."""
-
-
-def relationship_key(steward: Address, patient: Address, secret: bytes) -> Digest:
-    """Name a relationship in the audit log and in the map that is anchored.
-
-    Args:
-        steward: Account of the steward.
-        patient: Account of the patient.
-        secret: The steward's secret, at least `MIN_SECRET` random bytes.
-
-    Raises:
-        InvalidInput: The secret is too short.
-    """
-    return _mac(secret, "relationship", steward, patient)
 
 
 def topic(secret: bytes, label: str, patient: Address | None = None) -> Digest:

@@ -58,10 +58,21 @@ _CATEGORIES: Final = {
 }
 
 
+_QUOTATION_MARKS: Final = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\uff02'
+
+
 def clean_name(name: str) -> str:
-    """A name fit to stand in a sentence: printable, on one line, of at most `MAX_NAME`."""
-    printable = "".join(mark if mark.isprintable() else " " for mark in name)
-    return " ".join(printable.split())[:MAX_NAME].rstrip() or "an organisation without a name"
+    """A name fit to stand in a sentence: in quotation marks, on one line, of at most `MAX_NAME`.
+
+    An organisation chooses its own name. In quotation marks it stays a name, whatever it says.
+    """
+    printable = "".join(mark if _fits(mark) else " " for mark in name)
+    cleaned = " ".join(printable.split())[:MAX_NAME].rstrip()
+    return f"“{cleaned}”" if cleaned else "an organisation without a name"
+
+
+def _fits(mark: str) -> bool:
+    return mark.isprintable() and mark not in _QUOTATION_MARKS
 
 
 def listing(words: Sequence[str], last: str = "and") -> str:

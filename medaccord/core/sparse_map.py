@@ -172,7 +172,7 @@ def _bit(key: Digest, depth: int) -> int:
 
 
 def _leaf(key: Digest, value: Digest) -> Digest:
-    return Digest(keccak(b"\x00" + key + value))
+    return Digest(keccak(b"\x04" + key + value))
 
 
 def _node(left: Digest, right: Digest) -> Digest:

@@ -20,7 +20,7 @@ from medaccord.core.descriptor import Descriptor
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidInput, InvalidTerms
 from medaccord.core.identifiers import AccountId, Digest, digest, hex_digest
-from medaccord.core.labels import LABELS
+from medaccord.core.labels import LABELS, excluded_with
 from medaccord.core.periods import DatePeriod
 from medaccord.core.purposes import Purpose
 from medaccord.core.resource_types import is_record
@@ -55,7 +55,8 @@ class Terms:
         purposes: what for; at least one.
         period: the days the records may be about; None for any.
         include_undated: whether records that tell no day are covered.
-        excluded_labels: codes of `LABELS`; a record with one of them is left out.
+        excluded_labels: codes of `LABELS`; a record with one of them, or with one that says more of
+            the same, is left out.
         records: single records, "Type/id"; empty for all that the scopes allow.
         salt: 32 random bytes, fresh for each terms.
 
@@ -156,7 +157,7 @@ class Terms:
         return (
             any(scope.matches(descriptor, interaction) for scope in self.scopes)
             and self._reaches(descriptor.date)
-            and descriptor.labels.isdisjoint(self.excluded_labels)
+            and descriptor.labels.isdisjoint(excluded_with(self.excluded_labels))
             and (not self.records or descriptor.record in self.records)
         )
 

@@ -17,7 +17,11 @@ from typing import Final
 
 from medaccord.core.canonical import Value
 from medaccord.core.descriptor import Descriptor
-from medaccord.core.labels import CONFIDENTIALITY_SYSTEM, RESTRICTED
+from medaccord.core.labels import (
+    CONFIDENTIALITY_CODES,
+    CONFIDENTIALITY_SYSTEM,
+    RESTRICTED,
+)
 from medaccord.core.periods import DatePeriod
 from medaccord.fhir.resource import Resource
 
@@ -105,7 +109,9 @@ def describe(resource: Resource, *, unlabelled: frozenset[str] = UNLABELLED) -> 
 
     Args:
         resource: the resource.
-        unlabelled: label tokens that it gets if it carries none in `meta.security`.
+        unlabelled: label tokens that it gets beside its own if its `meta.security` names no
+            confidentiality: a record marked as sensitive only, or in a way that nobody knows, must
+            not count as less confidential than one without any mark.
     """
     value = resource.value
     element = CODE_ELEMENTS.get(resource.type)
@@ -117,7 +123,7 @@ def describe(resource: Resource, *, unlabelled: frozenset[str] = UNLABELLED) -> 
         codes=frozenset(_tokens(value.get(element))) if element else frozenset(),
         categories=frozenset(_tokens(value.get("category"))),
         date=_date(resource),
-        labels=labels or unlabelled,
+        labels=labels if labels & CONFIDENTIALITY_CODES else labels | unlabelled,
     )
 
 

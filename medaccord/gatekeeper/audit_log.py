@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, insert, select
 
 from medaccord.chain.network import Clock
-from medaccord.core.audit import GENESIS, AuditEntry, chain_head
+from medaccord.core.audit import AuditEntry, GENESIS, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DecryptionFailed
 from medaccord.core.identifiers import Address, Digest, digest
-from medaccord.core.pseudonyms import relationship_key
 from medaccord.gatekeeper.sealing import Sealer
 from medaccord.records import Owner
 from medaccord.store import reading, writing
@@ -95,23 +94,19 @@ class AuditLog:
         *,
         engine: Engine,
         steward: Address,
-        secret: bytes,
         own: Owner,
         sealer: Sealer,
         clock: Clock,
     ) -> None:
         self._engine = engine
         self._steward = steward
-        self._secret = secret
         self._own = own
         self._sealer = sealer
         self._clock = clock
 
     def subject(self, patient: Address, owner: Owner) -> Subject:
         """The log of the relationship with an enrolled patient."""
-        return Subject(
-            relationship=relationship_key(self._steward, patient, self._secret), owner=owner
-        )
+        return Subject(relationship=relationship_key(self._steward, patient), owner=owner)
 
     def own(self) -> Subject:
         """The steward's own log: of requests that concern no patient of its."""

@@ -117,7 +117,6 @@ class Gatekeeper:
         log = AuditLog(
             engine=engine,
             steward=steward,
-            secret=secrets.pseudonyms,
             own=names.steward,
             sealer=sealer,
             clock=network.clock,

@@ -11,7 +11,7 @@ from medaccord.chain.deployment import Contracts
 from medaccord.chain.events import Event
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
-from medaccord.core.errors import DeploymentMismatch
+from medaccord.core.errors import DeploymentMismatch, MedaccordError
 from medaccord.core.identifiers import digest
 from medaccord.ledger.event_rows import event_of, row_of
 from medaccord.store import reading, writing
@@ -23,7 +23,7 @@ _KEPT_BLOCKS = 256
 """Blocks without events are kept this far back, to find where two histories part."""
 
 
-class HistoryMoved(Exception):
+class HistoryMoved(MedaccordError):
     """The database was followed further, or back, by another process."""
 
 

@@ -9,7 +9,14 @@ from eth_utils.crypto import keccak
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from medaccord.core.audit import GENESIS, AuditEntry, chain_head, log_leaf, verify_log
+from medaccord.core.audit import (
+    GENESIS,
+    AuditEntry,
+    chain_head,
+    log_leaf,
+    relationship_key,
+    verify_log,
+)
 from medaccord.core.blocks import BlockRef
 from medaccord.core.commitments import check
 from medaccord.core.errors import InvalidDocument, LogMismatch
@@ -260,3 +267,17 @@ def test_log_is_refused_when_it_was_written_anew_with_its_heads() -> None:
     error = broken(forged, heads_of(forged))
     assert error.number == COUNT
     assert "two different ones" in str(error)
+
+
+def test_relationship_key_is_one_for_each_pair_and_known_to_everybody() -> None:
+    one, two, three = (address("0x" + each * 20) for each in ("11", "22", "33"))
+    keys = {
+        relationship_key(one, two),
+        relationship_key(two, one),
+        relationship_key(one, three),
+        relationship_key(one, one),
+    }
+    assert len(keys) == 4
+    assert relationship_key(one, two) == keccak(
+        b"medaccord/relationship/1" + b"\x11" * 20 + b"\x22" * 20
+    )

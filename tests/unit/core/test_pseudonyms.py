@@ -7,27 +7,22 @@ import pytest
 
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import address
-from medaccord.core.pseudonyms import relationship_key, topic
+from medaccord.core.pseudonyms import topic
 
-HOSPITAL = address("0x" + "11" * 20)
 PATIENT = address("0x" + "22" * 20)
 STRANGER = address("0x" + "33" * 20)
 SECRET = bytes(range(32))
 
 
-def test_relationship_key_is_the_documented_mac_when_made() -> None:
-    parts = [b"medaccord/1", b"relationship", HOSPITAL.encode(), PATIENT.encode()]
+def test_topic_is_the_documented_mac_when_made() -> None:
+    parts = [b"medaccord/1", b"topic", b"records", PATIENT.encode()]
     message = b"".join(len(part).to_bytes(4) + part for part in parts)
     expected = hmac.new(SECRET, message, hashlib.sha256).digest()
-    assert relationship_key(HOSPITAL, PATIENT, SECRET) == expected
+    assert topic(SECRET, "records", PATIENT) == expected
 
 
 def test_names_are_all_different_when_any_part_is() -> None:
     names = [
-        relationship_key(HOSPITAL, PATIENT, SECRET),
-        relationship_key(PATIENT, HOSPITAL, SECRET),
-        relationship_key(HOSPITAL, STRANGER, SECRET),
-        relationship_key(HOSPITAL, PATIENT, bytes(32)),
         topic(SECRET, "records", PATIENT),
         topic(SECRET, "records", STRANGER),
         topic(SECRET, "records"),

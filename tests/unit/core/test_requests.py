@@ -82,8 +82,8 @@ def test_digest_changes_with_every_part(changes: dict[str, object]) -> None:
 
 def test_sentence_asks_in_plain_words() -> None:
     assert REQUEST.sentence("Hospital B", {HOSPITAL_A: "Hospital A"}) == (
-        "Hospital B asks to read your MedicationRequests and laboratory Observations kept by "
-        "Hospital A, for treatment, from 21 November 2026 until 21 December 2026."
+        "“Hospital B” asks to read your MedicationRequests and laboratory Observations kept by "
+        "“Hospital A”, for treatment, from 21 November 2026 until 21 December 2026."
     )
 
 

@@ -34,7 +34,7 @@ def scopes(*texts: str) -> tuple[Scope, ...]:
 
 def test_sentence_names_grantee_records_steward_purpose_and_window() -> None:
     assert TERMS.sentence("Hospital B", NAMES, START, END) == (
-        "Hospital B may read your laboratory Observations kept by Hospital A, for treatment, "
+        "“Hospital B” may read your laboratory Observations kept by “Hospital A”, for treatment, "
         "from 21 November 2026 until 21 December 2026."
     )
 
@@ -68,7 +68,7 @@ def test_sentence_names_grantee_records_steward_purpose_and_window() -> None:
             {"scopes": scopes("patient/Observation.r?category=http://x.example|laboratory")},
             "your Observations of the category “laboratory” of http://x.example kept",
         ),
-        ({"stewards": (HOSPITAL_A, HOSPITAL_D)}, "kept by Hospital A and Hospital D,"),
+        ({"stewards": (HOSPITAL_A, HOSPITAL_D)}, "kept by “Hospital A” and “Hospital D”,"),
         (
             {"purposes": (Purpose.HRESCH, Purpose.TREAT)},
             ", for healthcare research and treatment,",
@@ -124,13 +124,15 @@ def test_sentence_does_not_depend_on_the_order_that_terms_were_given_in() -> Non
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Hospital B", "Hospital B"),
-        ("  Hospital \n\t B  ", "Hospital B"),
-        ("Hospital \u202eB", "Hospital B"),
-        ("Hospital\u200bB", "Hospital B"),
+        ("Hospital B", "“Hospital B”"),
+        ("A” may read. “B", "“A may read. B”"),
+        ("St. Mary\u2019s", "“St. Mary\u2019s”"),
+        ("  Hospital \n\t B  ", "“Hospital B”"),
+        ("Hospital \u202eB", "“Hospital B”"),
+        ("Hospital\u200bB", "“Hospital B”"),
         ("", "an organisation without a name"),
         ("\u202e\n", "an organisation without a name"),
-        ("H" * 81, "H" * 80),
+        ("H" * 81, f"“{'H' * 80}”"),
     ],
 )
 def test_clean_name_shows_one_printable_line(name: str, shown: str) -> None:
@@ -142,8 +144,9 @@ def test_clean_name_is_printable_and_short_whatever_it_is_given(name: str) -> No
     cleaned = clean_name(name)
 
     assert cleaned.isprintable()
-    assert 0 < len(cleaned) <= MAX_NAME
-    assert clean_name(cleaned) == cleaned
+    assert 0 < len(cleaned) <= MAX_NAME + 2
+    assert clean_name(cleaned.strip("“”")) in (cleaned, f"“{cleaned}”")
+    assert sum(cleaned.count(mark) for mark in "“”") in (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ ONE, TWO = Digest(b"\x01" * 32), Digest(b"\x02" * 32)
 
 
 def leaf(key: Digest, value: Digest) -> Digest:
-    return Digest(keccak(b"\x00" + key + value))
+    return Digest(keccak(b"\x04" + key + value))
 
 
 def node(left: Digest, right: Digest) -> Digest:
