@@ -1,8 +1,8 @@
 """Enrolment: a one-time code, given to a patient in person, ties a fresh account to a Patient.
 
-The code is worth something once, until it expires, to whoever can sign with the account. It stands
-in the database only as a keyed hash. The relationship is then proposed on the chain; nothing is
-released before the patient accepts it there.
+The code is worth something to one account, until it expires: the first that signs for it, which may
+ask again when an answer was lost. It stands in the database only as a keyed hash. The relationship
+is then proposed on the chain; nothing is released before the patient accepts it there.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.chain.values import seconds
-from medaccord.core.errors import InvalidRequest, MedaccordError
+from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.typed_data import typed
 from medaccord.gatekeeper.errors import Conflict, EnrolmentRefused
@@ -29,7 +29,7 @@ from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeFi
 from medaccord.ledger import Ledger, RelationshipState
 from medaccord.records import Owner, PatientAccounts, Pseudonyms
 from medaccord.store import writing
-from medaccord.store.tables import enrolment_attempt, enrolment_code
+from medaccord.store.tables import enrolment_attempt, enrolment_code, patient_account
 
 MAX_CODE_LENGTH: Final = 64
 """Longest code looked at, in characters."""
@@ -37,8 +37,9 @@ MAX_CODE_LENGTH: Final = 64
 ATTEMPT_SPAN: Final = timedelta(minutes=10)
 ATTEMPTS_AN_ACCOUNT: Final = 5
 """Wrong codes an account may try within `ATTEMPT_SPAN`."""
-ATTEMPTS_IN_ALL: Final = 100
-"""Wrong codes everybody together may try within it; at 80 bits a code, that guesses nothing."""
+ATTEMPTS_NOTED: Final = 100
+"""Wrong codes noted within it, of everybody together: accounts cost nothing, the disk does. More
+than that stops nobody who holds a good code; at 80 bits a code, trying guesses nothing."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U to misread
 _CODE_CHARACTERS: Final = 16
@@ -104,12 +105,12 @@ class Enrolment:
             The round proposed, and the receipt of the proposal.
 
         Raises:
-            EnrolmentRefused: the code opens nothing, or too many wrong ones were tried.
+            EnrolmentRefused: the code opens nothing, or the account tried too many wrong ones.
             SignatureMismatch: `by` did not sign this code for this steward.
             InvalidRequest: the deadline is over, `by` does not control the account, or the account
                 stands for another patient.
             Conflict: the relationship is proposed or active already.
-            TransportError: the chain is out of reach; the code stays good.
+            TransportError: the chain is out of reach; the code stays good for this account.
         """
         if self._standing.clock() > deadline:
             raise InvalidRequest("the deadline of the enrolment is over: sign a new one")
@@ -131,18 +132,19 @@ class Enrolment:
         owner = self._redeem(account, code)
         try:
             self._accounts.enrol(account, owner, at=self._standing.clock())
-            action = actions.propose(
-                self._contracts,
-                patient=account,
-                steward=self._steward,
-                account=self._steward,
-                by=self._sender.address,
-                round=relationship.round + 1,
-            )
-            return relationship.round + 1, actions.submit(self._sender, action)
-        except MedaccordError:
+        except InvalidRequest:
             self._give_back(code)
             raise
+        # From here on the code is this account's: what was sent may be mined, whatever is heard.
+        action = actions.propose(
+            self._contracts,
+            patient=account,
+            steward=self._steward,
+            account=self._steward,
+            by=self._sender.address,
+            round=relationship.round + 1,
+        )
+        return relationship.round + 1, actions.submit(self._sender, action)
 
     def _redeem(self, account: Address, code: str) -> Owner:
         now = self._standing.clock()
@@ -152,14 +154,18 @@ class Enrolment:
             )
             tried = select(func.count()).select_from(enrolment_attempt)
             own = tried.where(enrolment_attempt.c.account == account)
-            blocked = (
-                connection.execute(own).scalar_one() >= ATTEMPTS_AN_ACCOUNT
-                or connection.execute(tried).scalar_one() >= ATTEMPTS_IN_ALL
-            )
+            blocked = connection.execute(own).scalar_one() >= ATTEMPTS_AN_ACCOUNT
             row = connection.execute(
                 select(enrolment_code).where(enrolment_code.c.code == self._hash(code))
             ).first()
-            good = row is not None and row.used_at is None and now < row.expires_at
+            patient = connection.execute(
+                select(patient_account.c.patient_ref).where(patient_account.c.account == account)
+            ).scalar_one_or_none()
+            good = (
+                row is not None
+                and now < row.expires_at
+                and (row.used_at is None or row.patient_ref == patient)
+            )
             if row is not None and good and not blocked:
                 connection.execute(
                     update(enrolment_code)
@@ -167,7 +173,7 @@ class Enrolment:
                     .values(used_at=now)
                 )
                 return Owner(row.patient_ref)
-            if not blocked:
+            if not blocked and connection.execute(tried).scalar_one() < ATTEMPTS_NOTED:
                 connection.execute(insert(enrolment_attempt).values(account=account, at=now))
         raise EnrolmentRefused("this code enrols nobody: ask the steward for a new one")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from medaccord.chain import actions
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.refusals import Refusal
-from medaccord.gatekeeper import Gatekeeper
+from medaccord.gatekeeper import Gatekeeper, enrolment
 from medaccord.gatekeeper.enrolment import ATTEMPT_SPAN, ATTEMPTS_AN_ACCOUNT
 from medaccord.keys import LocalSigner
 from medaccord.ledger import RelationshipState
@@ -88,6 +90,17 @@ def test_enrolment_is_refused_when_the_account_tried_too_many_codes(
     assert_refused(desk.enrol(newcomer, code), 403, "EnrolmentRefused")
 
 
+def test_enrolment_works_when_everybody_else_tried_too_many_codes(
+    desk: Desk, folder: Path, newcomer: LocalSigner, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "ATTEMPTS_NOTED", 3)
+    for _ in range(5):
+        assert_refused(desk.enrol(LocalSigner.create(), WRONG), 403, "EnrolmentRefused")
+    with closing(sqlite3.connect(folder / "records.db")) as database:
+        assert database.execute("select count(*) from enrolment_attempt").fetchone() == (3,)
+    assert desk.enrol(newcomer, code).status_code == 201
+
+
 def test_enrolment_works_again_when_the_attempts_lie_back(
     desk: Desk, chain: EmbeddedChain, newcomer: LocalSigner, code: str
 ) -> None:
@@ -158,6 +171,16 @@ def test_code_stays_good_when_the_chain_was_out_of_reach(
     assert answer.status_code == 503
     cable.is_cut = False
     assert desk.enrol(newcomer, code).status_code == 201
+
+
+def test_code_enrols_no_second_account_when_the_answer_of_the_chain_was_lost(
+    desk: Desk, cable: Cable, newcomer: LocalSigner, code: str
+) -> None:
+    cable.cut_after = "eth_sendRawTransaction"
+    assert desk.enrol(newcomer, code).status_code == 503
+    cable.mend()
+    assert_refused(desk.enrol(LocalSigner.create(), code), 403, "EnrolmentRefused")
+    assert_refused(desk.enrol(newcomer, code), 409, "Conflict")  # it was proposed all the same
 
 
 def test_enrolment_is_refused_when_the_code_is_overlong(desk: Desk, newcomer: LocalSigner) -> None:
