@@ -20,6 +20,7 @@ from medaccord.chain import actions
 from medaccord.chain.actions import SignedAction
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Power
+from medaccord.chain.reverts import translated
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import (
@@ -147,14 +148,11 @@ class Relay:
             each.document: self._sent[each.document] for each in held if each.document in self._sent
         }
         for restriction in held:
-            if self._is_under_way(restriction.document):
-                continue
-            signed = SignedAction.parse(self._contracts, restriction.document)
             try:
-                sent = actions.submit(self._sender, signed, wait=False)
-                self._sent[restriction.document] = sent.transaction
-            except ContractReverted as error:
-                _log.warning("the chain refuses a restriction that is obeyed here: %s", error)
+                self._send_again(restriction.document)
+            except (ContractReverted, TransportError) as error:
+                # What the chain refuses, or the node chokes on, must not hold up the others.
+                _log.warning("a restriction that is obeyed here could not be sent: %s", error)
 
     def _restrict(
         self, signed: SignedAction, document: Mapping[str, Any], *, wait: bool
@@ -176,16 +174,22 @@ class Relay:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
 
+    def _send_again(self, document: str) -> None:
+        if not self._is_under_way(document):
+            signed = SignedAction.parse(self._contracts, document)
+            self._sent[document] = actions.submit(self._sender, signed, wait=False).transaction
+
     def _is_under_way(self, document: str) -> bool:
-        """Whether the node still knows the transaction that a restriction was sent in."""
-        transaction = self._sent.get(document)
-        if transaction is None:
+        """Whether a restriction's transaction waits at the node, or was mined and did not fail."""
+        if document not in self._sent:
             return False
-        try:
-            self._contracts.network.web3.eth.get_transaction(HexBytes(transaction))
-        except TransactionNotFound:
-            return False
-        return True
+        transaction, eth = HexBytes(self._sent[document]), self._contracts.network.web3.eth
+        with translated():
+            try:
+                is_mined = eth.get_transaction(transaction).get("blockNumber") is not None
+                return not is_mined or eth.get_transaction_receipt(transaction)["status"] != 0
+            except TransactionNotFound:
+                return False
 
     def _send(self, signed: SignedAction, *, wait: bool, obeyed: bool) -> Relayed:
         if not wait:

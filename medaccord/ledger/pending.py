@@ -171,7 +171,7 @@ class PendingRestrictions:
     def hold(self, restriction: Restriction, state: Projection, *, at: datetime) -> None:
         """Hold a restriction: durable, and obeyed, once this returns.
 
-        Holding it again changes nothing.
+        Holding it again changes nothing but which signature is sent again: the newer.
 
         Args:
             restriction: its signature and its key's authority checked already.
@@ -241,8 +241,9 @@ def _store(connection: Connection, restriction: Restriction, at: datetime) -> in
         )
         return int(connection.execute(new.returning(pending_revocation.c.id)).scalar_one())
     # Should the chain have shown it once, a reorganisation may have taken it back since.
+    # And of two signatures the newer is sent again: the key of the older may have lost its power.
     again = update(pending_revocation).where(pending_revocation.c.id == known)
-    connection.execute(again.values(settled_at=None))
+    connection.execute(again.values(settled_at=None, document=restriction.document))
     return int(known)
 
 
