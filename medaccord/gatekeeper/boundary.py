@@ -49,7 +49,7 @@ class Boundary:
             await self._app(scope, _Replay(body, receive), watched_send)
         except Exception as error:
             if not isinstance(error, BodyTooLarge):
-                _log.exception("%s %s failed", scope["method"], scope["path"])
+                _log.exception("%s %r failed", scope["method"], scope["path"])
             if started and not finished:
                 raise  # so that the server breaks off the connection
             if not started:

@@ -13,6 +13,12 @@ from medaccord.core.errors import TransportError
 _START_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.01
 
+_MAX_HEAD_BYTES: Final = 64 * 1024
+"""Length of request line and headers together, inclusive."""
+
+_STOP_SECONDS: Final = 5
+"""How long an answer under way, or a request that is still coming in, can hold a stop up."""
+
 
 class RunningServer:
     """A server that answers until it is stopped.
@@ -27,7 +33,10 @@ class RunningServer:
         self._thread = thread
 
     def stop(self) -> None:
-        """Finish the answers under way, then close the port. Stopping twice does no harm."""
+        """Give the answers under way five seconds to finish, and close the port.
+
+        Stopping twice does no harm.
+        """
         self._server.should_exit = True
         self._thread.join()
 
@@ -64,7 +73,15 @@ def serve(app: ASGIApp, listener: socket.socket) -> RunningServer:
     Raises:
         TransportError: the server did not start within ten seconds.
     """
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        http="h11",  # httptools, the default, takes headers without end
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="gatekeeper-http", daemon=True

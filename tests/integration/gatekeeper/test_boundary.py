@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -18,6 +20,7 @@ from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core import errors
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.refusals import Refusal
+from medaccord.gatekeeper import Gatekeeper
 from medaccord.gatekeeper.boundary import MAX_BODY_BYTES
 from medaccord.gatekeeper.refusals import IN_DOUBT, problem_of
 from medaccord.keys import LocalSigner
@@ -184,3 +187,24 @@ def test_health_is_bad_when_the_chain_is_unreachable(
     chain.advance(timedelta(minutes=1))
     answer = desk.http.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "chain-unreachable")
+
+
+def test_connection_is_dropped_when_the_headers_do_not_end(desk: Desk) -> None:
+    with raw_connection(desk) as line:
+        line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            line.sendall(bytes(64_000_000))
+
+
+def test_server_stops_when_a_body_never_ends(desk: Desk, gatekeeper: Gatekeeper) -> None:
+    with raw_connection(desk) as line:
+        line.sendall(b"POST /relay HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        stopping = threading.Thread(target=gatekeeper.close, daemon=True)
+        stopping.start()
+        stopping.join(timeout=30)
+        assert not stopping.is_alive()
+
+
+def raw_connection(desk: Desk) -> socket.socket:
+    url = desk.http.base_url
+    return socket.create_connection((url.host, url.port or 80), timeout=30)
