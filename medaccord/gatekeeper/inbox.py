@@ -96,7 +96,8 @@ class Inbox:
         """Lay a request in the inbox of its patient. The same again changes nothing.
 
         One that is signed and refused all the same is logged: with its patient, or, where it is
-        about nobody here, with the steward.
+        about nobody here, with the steward; and under the requester's name only where `by` may
+        ask for it.
 
         Returns:
             Its digest.
@@ -124,7 +125,9 @@ class Inbox:
             self._standing.require_fresh()
             self._check_requester(requester, by)
         except AccessRefused as refusal:
-            self._log.append(subject, _refused(requester, by, found, refusal))
+            proven = self._standing.authorised(requester, by, Power.REQUEST)
+            named = requester if proven else None  # anybody can write an organisation's name
+            self._log.append(subject, _refused(named, by, found, refusal))
             raise
         now = self._standing.clock()
         content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}
@@ -216,7 +219,9 @@ class Inbox:
         )
 
 
-def _refused(requester: Address, by: Address, found: Digest, refusal: AccessRefused) -> Event:
+def _refused(
+    requester: Address | None, by: Address, found: Digest, refusal: AccessRefused
+) -> Event:
     return Event(
         requester=requester,
         by=by,

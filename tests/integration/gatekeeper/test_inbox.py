@@ -134,6 +134,15 @@ def test_request_is_logged_with_its_patient_when_refused(
     assert entry["query"] == hex_digest(request.digest(contracts.off_chain_domain))
 
 
+def test_request_is_logged_under_no_name_when_the_signer_may_not_ask_for_it(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, stranger: LocalSigner
+) -> None:
+    answer = desk.ask(desk.request(clinician, patient), stranger)
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
+    (entry,) = desk.audit(patient)["entries"]
+    assert (entry["requester"], entry["by"]) == (None, stranger.address)
+
+
 def test_request_is_refused_when_it_is_for_another_steward(
     desk: Desk, contracts: Contracts, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
