@@ -26,6 +26,7 @@ def open_engine(url: str) -> Engine:
 
     On SQLite every commit is on the disk before it returns (write-ahead log, ``synchronous=FULL``),
     foreign keys hold, deleted content is overwritten, and the file is readable by its owner alone.
+    On any database, errors do not tell the values that went with a statement.
 
     Args:
         url: a SQLAlchemy URL, such as ``sqlite:////var/lib/medaccord/a.db``. A database in memory
@@ -38,7 +39,7 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         engine = _sqlite(parsed)
     else:
-        engine = create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     try:
         with writing(engine) as connection:
             config = Config()
@@ -88,8 +89,10 @@ def _parse(url: str) -> URL:
 def _sqlite(url: URL) -> Engine:
     path = Path(str(url.database))
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(url)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    os.fchmod(descriptor, 0o600)  # it may have been there, open to others
+    os.close(descriptor)
+    engine = create_engine(url, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

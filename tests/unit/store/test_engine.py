@@ -71,6 +71,19 @@ def test_file_is_readable_by_its_owner_alone_when_made(tmp_path: Path, engine: E
     assert set(modes.values()) == {0o600}
 
 
+def test_file_is_closed_to_others_when_it_was_open_to_them(tmp_path: Path, url: str) -> None:
+    (tmp_path / "store.db").touch(mode=0o644)
+    open_engine(url).dispose()
+    assert S_IMODE((tmp_path / "store.db").stat().st_mode) == 0o600
+
+
+def test_errors_do_not_tell_values_when_a_statement_fails(engine: Engine) -> None:
+    row = {"hash": bytes(32), "account": "account-told", "by": "key-told", "expires_at": AT}
+    with pytest.raises(IntegrityError) as caught, writing(engine) as connection:
+        connection.execute(insert(tables.token), [row, row])
+    assert "told" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_open_refuses_a_database_when_it_is_in_memory(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
