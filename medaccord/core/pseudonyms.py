@@ -10,19 +10,19 @@ import hmac
 from typing import Final
 
 from medaccord.core.errors import InvalidInput
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Digest
 
 MIN_SECRET: Final = 32
 """Shortest secret accepted, in bytes."""
 
 
-def topic(secret: bytes, label: str, patient: Address | None = None) -> Digest:
+def topic(secret: bytes, label: str, patient: str | None = None) -> Digest:
     """Name one of a steward's streams of anchors.
 
     Args:
         secret: The steward's secret, at least `MIN_SECRET` random bytes.
         label: What is anchored there, for example ``records`` or ``audit``.
-        patient: Whose stream it is; None for one that is not a patient's.
+        patient: Whose stream it is, by a name of its own; None for one that is not a patient's.
 
     Raises:
         InvalidInput: The secret is too short.

@@ -26,8 +26,8 @@ class Insider:
         self._keys = FolderPatientKeys(hospital.keys)
         self._names = Pseudonyms(StewardSecrets(hospital.keys))
         self._steward = steward
-        self._topic = self._names.records_topic(patient)
         self._owner = PatientAccounts(self._engine, self._keys).owner_of(patient)
+        self._topic = self._names.records_topic(self._owner)
 
     def close(self) -> None:
         """Leave the database."""

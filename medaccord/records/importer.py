@@ -106,7 +106,7 @@ class Importer:
             )
         parts = ((patient, bundle.resources), (self._names.steward, bundle.directory))
         ensure_key(self._keys, self._names.steward)
-        topic = self._names.records_topic(account)
+        topic = self._names.records_topic(patient)
         with writing(self._engine) as connection:
             indexes: dict[Owner, Index] = {}
             versions: list[_Version] = []

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import NewType
 
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Digest
 from medaccord.core.pseudonyms import topic
 from medaccord.keys import StewardSecrets
 
@@ -36,9 +36,12 @@ class Pseudonyms:
         """The record named ``Type/id``."""
         return Digest(self._mac("record", name))
 
-    def records_topic(self, account: Address) -> Digest:
-        """The stream in which the records of a relationship are anchored."""
-        return topic(self._secret, "records", account)
+    def records_topic(self, patient: Owner) -> Digest:
+        """The stream in which a patient's records are anchored, by whatever account they came.
+
+        A patient who lost an account enrols with another: readers know a patient by one stream.
+        """
+        return topic(self._secret, "records", patient)
 
     def _mac(self, *parts: str) -> bytes:
         # Each part goes in with its length, so that no two lists of parts read the same.

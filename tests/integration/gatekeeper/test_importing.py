@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from medaccord.chain import Contracts
 from medaccord.chain.events import Anchored
+from medaccord.client import Patient
 from medaccord.core.errors import AccessRefused, InvalidBundle, TransportError
 from medaccord.core.identifiers import digest
 from medaccord.core.refusals import Refusal
@@ -124,3 +126,22 @@ def test_record_is_refused_when_it_was_changed_in_the_database(
     answer = desk.get("Immunization", headers, patient)
     assert_refused(answer, 403, Refusal.RECORD_UNVERIFIABLE)
     assert desk.audit(patient)["entries"][-1]["reason"] == Refusal.RECORD_UNVERIFIABLE.value
+
+
+def test_records_are_read_under_either_account_when_the_patient_enrolled_again(
+    desk: Desk, gatekeeper: Gatekeeper, contracts: Contracts, patient: LocalSigner
+) -> None:
+    fresh = LocalSigner.create()
+    assert desk.enrol(fresh, gatekeeper.enrolment.issue_code(PATIENT_ID)).status_code == 201
+    assert desk.accept(fresh).status_code == 200
+    changed = json.loads(BUNDLE)
+    next(
+        entry["resource"]
+        for entry in changed["entry"]
+        if entry["resource"]["resourceType"] == "Observation"
+    )["language"] = "de"
+    gatekeeper.import_bundle(json.dumps(changed).encode(), fresh.address)
+    for signer in (patient, fresh):
+        with Patient(signer, contracts, desk.url) as reader:
+            released = reader.search("Observation").records
+            assert {record.proof.pointer.version for record in released} == {1, 2}

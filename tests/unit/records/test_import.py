@@ -33,7 +33,7 @@ def test_import_counts_what_was_new_when_bundle_is_new(
     assert (imported.new_versions, imported.unchanged) == (4, 0)
     assert imported.batch is not None
     assert imported.batch.size == 4
-    assert imported.batch.topic == hospital.names.records_topic(patient)
+    assert imported.batch.topic == hospital.names.records_topic(hospital.accounts.owner_of(patient))
     assert not imported.batch.is_anchored
 
 

@@ -73,7 +73,7 @@ def test_open_gives_the_records_as_they_came_when_untouched(
 @pytest.mark.usefixtures("content")
 def test_proof_checks_with_the_chain_alone(hospital: Hospital, patient: Address) -> None:
     record = hospital.read(patient)["Observation/o3"]
-    topic = hospital.names.records_topic(patient)
+    topic = hospital.names.records_topic(hospital.accounts.owner_of(patient))
     on_chain = set(hospital.stream.state.streams.get((hospital.account, topic)))
     travelled = RecordProof.parse(record.proof.document())
     verify_record(record.content, travelled, on_chain.__contains__)
