@@ -5,17 +5,22 @@ An import whose anchor could not be sent stays prepared; `finish` anchors what i
 
 import threading
 from dataclasses import dataclass
+from typing import Final
 
 from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt, Sender
+from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import read_bundle
 from medaccord.ledger import Ledger, RelationshipState
 from medaccord.records import Batch, Batches, Importer
+
+_REORGANISED_BLOCKS: Final = 128
+"""How far below the head anchors are looked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +102,9 @@ class Importing:
         )
 
     def finish(self) -> int:
-        """Anchor what earlier imports left; what the chain has already is only noted.
+        """Anchor what earlier imports left, and what a reorganisation took back.
+
+        What the chain has already is only noted.
 
         Returns:
             How many batches are anchored now that were not.
@@ -106,9 +113,8 @@ class Importing:
             TransportError: the chain is out of reach: call again later.
         """
         with self._lock:
-            waiting = self._batches.unanchored()
-            if waiting:
-                self._ledger.sync()
+            tip = self._ledger.sync()
+            waiting = (*self._batches.unanchored(), *self._taken_back(tip))
             for batch in waiting:
                 sent = self._ledger.anchor_of(self._steward, batch.topic, batch.root)
                 if sent is None:
@@ -121,6 +127,18 @@ class Importing:
                         at=self._network.clock(),
                     )
             return len(waiting)
+
+    def _taken_back(self, tip: BlockRef) -> list[Batch]:
+        return [
+            batch
+            for batch in self._batches.anchored_after(tip.number - _REORGANISED_BLOCKS)
+            if batch.block_number is not None
+            and batch.block_number <= tip.number
+            and all(
+                anchor.root != batch.root
+                for anchor in self._ledger.anchors(self._steward, batch.topic)
+            )
+        ]
 
     def _anchor(self, batch: Batch) -> Receipt:
         action = actions.append(

@@ -60,6 +60,12 @@ class Batches:
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
 
+    def anchored_after(self, block: int) -> tuple[Batch, ...]:
+        """The batches noted as anchored in blocks above a number, oldest first."""
+        query = select(batch).where(batch.c.block_number > block).order_by(batch.c.id)
+        with reading(self._engine) as connection:
+            return tuple(_batch(row) for row in connection.execute(query))
+
     def get(self, batch_id: int) -> Batch:
         """One batch.
 

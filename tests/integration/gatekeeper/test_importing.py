@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from medaccord.chain import Contracts
+from medaccord.chain.embedded import EmbeddedChain
 from medaccord.chain.events import Anchored
 from medaccord.client import Patient
 from medaccord.core.errors import AccessRefused, InvalidBundle, TransportError
@@ -111,6 +113,21 @@ def test_import_is_anchored_once_when_the_answer_to_its_sending_was_lost(
     assert gatekeeper.anchor_pending() == 1
     gatekeeper.ledger.sync()
     assert gatekeeper.ledger.anchors(desk.steward, digest(topic)) == sent
+
+
+def test_import_is_anchored_again_when_a_reorganisation_took_the_anchor_back(
+    desk: Desk, gatekeeper: Gatekeeper, chain: EmbeddedChain, patient: LocalSigner
+) -> None:
+    before = chain.snapshot()
+    gatekeeper.import_bundle(CHANGED, patient.address)
+    chain.revert(before)
+    chain.advance(timedelta(seconds=1))
+    headers = desk.sign_in(patient)
+    answer = desk.get("Condition", headers, patient)
+    assert_refused(answer, 403, Refusal.RECORD_UNVERIFIABLE)
+    assert gatekeeper.anchor_pending() == 1
+    assert desk.get("Condition", headers, patient).status_code == 200
+    assert gatekeeper.anchor_pending() == 0
 
 
 def test_record_is_refused_when_it_was_changed_in_the_database(
