@@ -43,6 +43,8 @@ class Provider(Visitor):
     Attributes:
         account: The organisation.
         steward: The steward, as the registry confirms it.
+        undisclosed: Emergency access that was opened and whose reason the gatekeeper was not told,
+            by patient.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Provider(Visitor):
             TransportError: The gatekeeper or the node does not answer.
         """
         super().__init__(signer, contracts, gatekeeper, account=account, http=http)
+        self.undisclosed: dict[Address, OpenedEmergency] = {}
         try:
             self.steward = steward_of(self._api, contracts)
         except BaseException:
@@ -164,8 +167,8 @@ class Provider(Visitor):
 
         Raises:
             ContractReverted: No role, forbidden, barred, open already, or too long.
-            TransportError: The gatekeeper or the node does not answer. What was opened stays open:
-                hand its reason in with `disclose`.
+            TransportError: The gatekeeper or the node does not answer. What was opened stays open,
+                and stands in `undisclosed`: hand its reason in with `disclose`.
         """
         reason = EmergencyReason(code=code, salt=digest(os.urandom(32)))
         action = actions.open_emergency(
@@ -178,6 +181,7 @@ class Provider(Visitor):
         )
         receipt = actions.submit(sender, actions.signed(action, self._signer))
         opened = OpenedEmergency(emergency_id=action.digest, reason=reason, receipt=receipt)
+        self.undisclosed[patient] = opened
         self.disclose(patient, opened)
         return opened
 
@@ -196,3 +200,4 @@ class Provider(Visitor):
                 "reason": opened.reason.document(),
             },
         )
+        self.undisclosed.pop(patient, None)
