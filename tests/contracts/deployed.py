@@ -24,11 +24,12 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract import Contract
 
+import medaccord
 from medaccord.core.typed_data import ACTIONS
 from tests.contracts.evm import Evm, Receipt, Revert
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-ARTIFACTS: Final = ROOT / "medaccord" / "chain" / "artifacts"
+ARTIFACTS: Final = Path(medaccord.__file__).parent / "chain" / "artifacts"
 TEST_ARTIFACTS: Final = ROOT / "tests" / "contracts" / "artifacts"
 CONTRACTS: Final = ("Registry", "Relationships", "Consents", "Anchors", "Consortium")
 

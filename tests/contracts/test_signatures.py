@@ -29,7 +29,7 @@ def test_signature_is_taken_when_it_is_the_members_own(
 # made for something else
 
 
-@pytest.mark.parametrize(("action", "other"), permutations(MEMBER_ACTIONS, 2))
+@pytest.mark.parametrize(("action", "other"), [*permutations(MEMBER_ACTIONS, 2)])
 def test_signature_is_refused_when_made_for_another_function(
     make: Make, hospital: LocalAccount, action: str, other: str
 ) -> None:

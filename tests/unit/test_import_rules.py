@@ -16,6 +16,7 @@ PACKAGE = Path(medaccord.__file__).parent
 
 # What each package may import of ours; the table of docs/architecture.md.
 MAY_IMPORT: dict[str, set[str]] = {
+    "__main__": {"cli"},
     "core": set(),
     "fhir": {"core"},
     "keys": {"core"},
@@ -84,7 +85,7 @@ def package_of(name: str) -> str | None:
 
 
 def test_every_package_stands_in_the_table() -> None:
-    found = {package_of(module) for module in MODULES} - {None, "__main__"}
+    found = {package_of(module) for module in MODULES} - {None}
     assert found <= set(MAY_IMPORT)
 
 

@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import medaccord
+
 ROOT = Path(__file__).parents[3]
-OWN_BUNDLE = ROOT / "medaccord" / "demo" / "data" / "patient.json"
+OWN_BUNDLE = Path(medaccord.__file__).parent / "demo" / "data" / "patient.json"
 SYNTHEA = Path(
     os.environ.get("MEDACCORD_SYNTHEA") or ROOT.parent / "shared" / "data" / "synthea-r4"
 )
