@@ -21,7 +21,7 @@ demo: $(VENV)/.demo ## play the story; BUNDLE=file plays it on a FHIR R4 Bundle 
 	@$(BIN)/medaccord demo $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 test: lint node_modules/.complete ## run the linters and every test
-	@$(WITH_NODE) $(BIN)/python -m pytest -n auto
+	@$(WITH_NODE) $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## check the form and the types of the Python code
 	@$(BIN)/ruff check
