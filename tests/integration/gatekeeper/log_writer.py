@@ -29,12 +29,10 @@ SOMEBODY = Event(
 
 
 def main(folder: Path) -> None:
-    secrets = StewardSecrets(folder / "keys")
     log = AuditLog(
         engine=open_engine(f"sqlite:///{folder / 'records.db'}"),
         steward=STEWARD,
-        secret=secrets.pseudonyms,
-        own=Pseudonyms(secrets).steward,
+        own=Pseudonyms(StewardSecrets(folder / "keys")).steward,
         sealer=Sealer(FolderPatientKeys(folder / "keys")),
         clock=lambda: datetime.now(UTC),
     )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-from web3.contract.contract import ContractFunction
-
-from medaccord.chain import Contracts, Pending, Power, Receipt, Sender, actions
+from medaccord.chain import Contracts, Power, Sender, actions
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.emergency import EmergencyCode, EmergencyReason
-from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import digest, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
@@ -185,83 +181,6 @@ def test_revocation_is_obeyed_after_a_restart_when_it_could_not_be_sent(
     desk = visit(opened())
     answer = desk.get("Observation", desk.sign_in(clinician), patient)
     assert_refused(answer, 403, Refusal.CONSENT_REVOKED)
-
-
-def test_revocation_is_sent_again_when_its_transaction_failed(
-    desk: Desk,
-    gatekeeper: Gatekeeper,
-    contracts: Contracts,
-    patient: LocalSigner,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    consent = salt()
-    action = actions.revoke(contracts, patient=patient.address, consent_id=consent)
-    with monkeypatch.context() as meanwhile:
-        # As if it had come to cost more than when it was tried: it is mined, and fails.
-        meanwhile.setattr(ContractFunction, "estimate_gas", lambda *_: 24_000)
-        sent = desk.relay(action, patient, wait=False).json()["transaction"]
-    assert contracts.network.web3.eth.get_transaction_receipt(sent)["status"] == 0
-    gatekeeper.relay.retry()
-    assert _status(contracts, patient, consent) is ConsentStatus.REVOKED
-
-
-def test_revocation_is_sent_again_when_the_node_chokes_on_another(
-    desk: Desk,
-    gatekeeper: Gatekeeper,
-    cable: Cable,
-    contracts: Contracts,
-    patient: LocalSigner,
-    stranger: LocalSigner,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    consent = salt()
-    cable.is_cut = True
-    for account in (stranger, patient):
-        action = actions.revoke(contracts, patient=account.address, consent_id=consent)
-        assert desk.relay(action, account).status_code == 202
-    cable.is_cut = False
-    submit = actions.submit
-
-    def choke(sender: Sender, signed: actions.SignedAction, *, wait: bool) -> Pending | Receipt:
-        if signed.action.account == stranger.address:
-            raise TransportError("gas required exceeds allowance")
-        return submit(sender, signed, wait=wait)
-
-    monkeypatch.setattr(actions, "submit", choke)
-    gatekeeper.relay.retry()
-    assert _status(contracts, patient, consent) is ConsentStatus.REVOKED
-
-
-def test_revocation_is_sent_under_the_newer_signature_when_handed_in_twice(
-    desk: Desk,
-    gatekeeper: Gatekeeper,
-    cable: Cable,
-    contracts: Contracts,
-    sender: Sender,
-    patient: LocalSigner,
-    chain: EmbeddedChain,
-) -> None:
-    carer, consent = LocalSigner.create(), salt()
-    until = chain.clock().replace(microsecond=0) + timedelta(minutes=1)
-    delegation = actions.delegate(
-        contracts,
-        account=patient.address,
-        delegate=carer.address,
-        powers=Power.RESTRICT,
-        until=until,
-    )
-    actions.submit(sender, actions.signed(delegation, patient))
-    gatekeeper.ledger.sync()
-    cable.is_cut = True
-    for key in (carer, patient):
-        action = actions.revoke(
-            contracts, patient=patient.address, consent_id=consent, by=key.address
-        )
-        assert desk.relay(action, key).json()["obeyed"]
-    cable.is_cut = False
-    chain.advance(timedelta(minutes=2))
-    gatekeeper.relay.retry()
-    assert _status(contracts, patient, consent) is ConsentStatus.REVOKED
 
 
 def test_revocation_is_refused_when_signed_by_somebody_without_the_power(
