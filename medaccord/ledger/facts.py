@@ -14,6 +14,7 @@ from medaccord.ledger.views import (
     is_active_organisation,
     is_authorised,
     is_emergency_standing,
+    is_in_control,
     is_relationship_active,
 )
 
@@ -63,11 +64,9 @@ class Conjunction:
     def _is_authorised(
         self, state: Projection, account: Address, by: Address, power: Power
     ) -> bool:
-        if not is_authorised(state, account, by, power, at=self.later):
-            return False
-        control = state.control(account)
-        # A held revoke-all ends delegations, too; it does not end the controller.
-        return by == control.controller or not self.overlay.ends_epoch(account, control.epoch)
+        if self.overlay.ends_epoch(account, state.control(account).epoch):
+            return is_in_control(state, account, by, power)  # delegations ended with the epoch
+        return is_authorised(state, account, by, power, at=self.later)
 
     def organisation(self, account: Address) -> OrganisationState | None:
         """The standing of an organisation; None where it was never admitted."""

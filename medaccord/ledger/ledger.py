@@ -160,7 +160,8 @@ class Ledger:
 
         Raises:
             InvalidRequest: it revokes everything of an epoch that the account has not reached, or
-                its serial is outdated by a later word of the patient.
+                its serial is outdated by a later word of the patient, or further ahead than the
+                chain ever takes.
         """
         with self._holding, self._follower.views() as views:
             self._pending.hold(restriction, views.newest, at=self._network.clock())

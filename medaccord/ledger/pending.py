@@ -41,6 +41,9 @@ _KINDS = {
     "EmergencyBan": RestrictionKind.BAN,
 }
 
+_MAX_STEP = 2**32 - 1
+"""How far a serial may be above the one before it, as the contracts have it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restriction:
@@ -181,7 +184,8 @@ class PendingRestrictions:
         Raises:
             InvalidRequest: it revokes everything of an epoch that the account has not reached, or
                 closes or forbids under a serial that a later word of the patient has outdated: an
-                old closure, handed in again, must not end what was allowed since.
+                old closure, handed in again, must not end what was allowed since. Or under one so
+                far ahead that the chain never takes it: it would be obeyed here for ever.
         """
         _check_number(restriction, state)
         with writing(self._engine) as connection:
@@ -224,6 +228,10 @@ def _check_number(restriction: Restriction, state: Projection) -> None:
         return
     if number < serial:
         raise InvalidRequest(f"serial {number} is outdated: the patient's last is {serial}")
+    if number > serial + _MAX_STEP:
+        raise InvalidRequest(
+            f"serial {number} is too far ahead: sign one of at most {serial + _MAX_STEP}"
+        )
 
 
 def _store(connection: Connection, restriction: Restriction, at: datetime) -> int:

@@ -91,10 +91,11 @@ class Projection:
         self.controls.put(event.account, replace(self.control(event.account), epoch=event.epoch))
 
     def _recovery_started(self, event: events.RecoveryStarted) -> None:
-        self.controls.put(event.account, replace(self.control(event.account), recovering=True))
+        control = replace(self.control(event.account), incoming=event.new_controller)
+        self.controls.put(event.account, control)
 
     def _recovery_cancelled(self, event: events.RecoveryCancelled) -> None:
-        self.controls.put(event.account, replace(self.control(event.account), recovering=False))
+        self.controls.put(event.account, replace(self.control(event.account), incoming=None))
 
     def _recovery_completed(self, event: events.RecoveryCompleted) -> None:
         control = Control(controller=event.new_controller, epoch=event.epoch)

@@ -31,12 +31,13 @@ class Control:
     Attributes:
         controller: the key or wallet that acts for the account.
         epoch: what was granted or delegated in an earlier epoch is over.
-        recovering: whether a recovery by guardians is pending.
+        incoming: the key that a pending recovery by guardians will hand it to; None when none is
+            pending.
     """
 
     controller: Address
     epoch: int = 0
-    recovering: bool = False
+    incoming: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

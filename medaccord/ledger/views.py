@@ -10,12 +10,13 @@ from medaccord.ledger.projection import Projection
 from medaccord.ledger.state import (
     Consent,
     ConsentStatus,
+    Control,
     Emergency,
     RelationshipState,
 )
 
 _WHILE_RECOVERING = Power.RESTRICT | Power.ANCHOR
-"""All that is left to anybody while a recovery is pending: it gives nobody access."""
+"""All that is left of a key's powers while a recovery is pending: it gives nobody access."""
 
 __all__ = [
     "has_role",
@@ -24,6 +25,7 @@ __all__ = [
     "is_consent_active",
     "is_emergency_active",
     "is_emergency_standing",
+    "is_in_control",
     "is_relationship_active",
     "status_of",
 ]
@@ -33,18 +35,33 @@ def is_authorised(
     state: Projection, account: Address, by: Address, power: Power, *, at: int
 ) -> bool:
     """Whether a key may use every bit of `power` of an account."""
-    control = state.control(account)
-    if not power or (control.recovering and power & ~_WHILE_RECOVERING):
-        return False
-    if by == control.controller:
+    if is_in_control(state, account, by, power):
         return True
-    held = state.delegations.get((account, by))
+    control, held = state.control(account), state.delegations.get((account, by))
     return (
         held is not None
+        and _is_left(control, power)
         and held.epoch == control.epoch
         and at < held.until
         and held.powers & power == power
     )
+
+
+def is_in_control(state: Projection, account: Address, by: Address, power: Power) -> bool:
+    """Whether a key may use every bit of `power` of an account without any delegation.
+
+    The controller may; and while a recovery is pending, the key that the account goes to may
+    restrict, and that alone.
+    """
+    control = state.control(account)
+    if by == control.incoming and power == Power.RESTRICT:
+        return True
+    return by == control.controller and _is_left(control, power)
+
+
+def _is_left(control: Control, power: Power) -> bool:
+    """Whether there is a power asked for, and a pending recovery leaves every bit of it."""
+    return bool(power) and not (control.incoming and power & ~_WHILE_RECOVERING)
 
 
 def is_active_organisation(state: Projection, account: Address) -> bool:

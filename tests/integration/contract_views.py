@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from medaccord.chain import Power, Role
 from medaccord.core.blocks import BlockRef
@@ -11,7 +11,7 @@ from medaccord.core.identifiers import Address, Digest
 from medaccord.ledger import views
 from medaccord.ledger.projection import Projection
 from medaccord.ledger.state import Consent, Delegation, Relationship
-from tests.integration.random_history import RandomHistory
+from tests.integration.random_history import NOBODY, RandomHistory
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def compare(world: RandomHistory, state: Projection, block: BlockRef, *, sample:
     at, number, payer = int(block.timestamp.timestamp()), block.number, world.setting.sender.address
     contracts = world.setting.contracts
 
-    def ask(name: str, function: str, *arguments: object) -> object:
+    def ask(name: str, function: str, *arguments: object) -> Any:
         bound = getattr(contracts, name.lower()).functions[function](*arguments)
         return bound.call({"from": payer}, block_identifier=number)
 
@@ -36,11 +36,14 @@ def compare(world: RandomHistory, state: Projection, block: BlockRef, *, sample:
         control = state.control(account)
         assert control.controller == ask("Registry", "controllerOf", account)
         assert control.epoch == ask("Registry", "epochOf", account)
-        for key in {control.controller, *_some(world, list(world.keys), sample)}:
+        incoming, *_ = ask("Registry", "recoveryOf", account)
+        assert (control.incoming or NOBODY) == incoming
+        keys = {control.controller, control.incoming, *_some(world, list(world.keys), sample)}
+        for key in keys - {None}:
             held = state.delegations.get((account, key)) or Delegation()
             told = ask("Registry", "delegationOf", account, key)
             assert [held.powers, held.until, held.epoch, held.serial] == told
-            for power in (Power.GRANT, Power.RESTRICT | Power.ANCHOR):
+            for power in (Power.GRANT, Power.RESTRICT, Power.RESTRICT | Power.ANCHOR):
                 assert views.is_authorised(state, account, key, power, at=at) == ask(
                     "Registry", "isAuthorised", account, key, int(power)
                 )
@@ -66,7 +69,7 @@ def _some(world: RandomHistory, everything: list[T], count: int) -> list[T]:
     return world.dice.sample(everything, min(count, len(everything)))
 
 
-Ask = Callable[..., object]
+Ask = Callable[..., Any]
 
 
 def _compare_organisation(state: Projection, account: Address, at: int, ask: Ask) -> None:
@@ -104,7 +107,6 @@ def _compare_pair(state: Projection, patient: Address, steward: Address, at: int
 
 def _compare_consent(held: Consent | None, key: tuple[Address, Digest], ask: Ask) -> None:
     told = ask("Consents", "consentOf", *key)
-    assert isinstance(told, list | tuple)
     assert views.status_of(held) == told[0]
     if held is not None and held.grant is not None:
         assert (held.grant.grantee, held.grant.epoch) == (told[1], told[4])

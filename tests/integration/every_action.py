@@ -127,6 +127,12 @@ def open_emergency(world: World) -> Action:
     )
 
 
+def close_emergency(world: World) -> Action:
+    return actions.close_emergency(
+        world.contracts, patient=world.patient.address, grantee=world.clinician.address
+    )
+
+
 def delegate(world: World, *, serial: int | None = None) -> Action:
     return actions.delegate(
         world.contracts,
@@ -152,6 +158,10 @@ def approved(world: World) -> None:
     motion = world.motion()
     approval = actions.approve(world.contracts, motion=motion, member=world.hospital.address)
     world.relay(approval, world.hospital)
+
+
+def closed(world: World) -> None:
+    world.relay(close_emergency(world), world.patient)
 
 
 def nothing(world: World) -> None:
@@ -247,14 +257,7 @@ CASES: dict[str, Case] = {
         events.ConsentRevoked,
     ),
     "openEmergency": (nothing, open_emergency, by_clinician, events.EmergencyOpened),
-    "closeEmergency": (
-        nothing,
-        lambda world: actions.close_emergency(
-            world.contracts, patient=world.patient.address, grantee=world.clinician.address
-        ),
-        by_patient,
-        events.EmergencyClosed,
-    ),
+    "closeEmergency": (nothing, close_emergency, by_patient, events.EmergencyClosed),
     "forbidEmergency": (
         nothing,
         lambda world: actions.forbid_emergency(world.contracts, patient=world.patient.address),
@@ -262,7 +265,7 @@ CASES: dict[str, Case] = {
         events.EmergencyForbidden,
     ),
     "allowEmergency": (
-        nothing,
+        closed,
         lambda world: actions.allow_emergency(
             world.contracts, patient=world.patient.address, grantee=world.clinician.address
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from medaccord.core.facts import Facts, Query
 from medaccord.core.identifiers import ZERO_DIGEST, ConsentId, Digest, digest
 from medaccord.core.purposes import Purpose
 from medaccord.keys import LocalSigner
-from medaccord.ledger import Ledger, Projection
+from medaccord.ledger import Ledger, Projection, Restriction
 from medaccord.store import reading, tables
 from tests.integration.conftest import Setting
 
@@ -89,6 +90,14 @@ class Story:
             reason_known=lambda _: True,
             now=self.setting.network.clock(),
         )
+
+
+def restriction(action: Action, signer: LocalSigner) -> Restriction:
+    """What a ledger holds of a signed action that restricts."""
+    signed = actions.signed(action, signer)
+    made = Restriction.of(action.typed, json.dumps(signed.to_document()))
+    assert made is not None
+    return made
 
 
 def everything(state: Projection) -> dict[str, object]:

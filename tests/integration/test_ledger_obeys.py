@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from medaccord.chain import Power, actions
+from medaccord.chain import Power, actions, reverts
 from medaccord.chain.actions import Action, SignedAction
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.facts import EmergencyState
@@ -18,7 +17,7 @@ from medaccord.keys import LocalSigner
 from medaccord.ledger import Ledger, Restriction
 from medaccord.store import open_engine
 from tests.integration.conftest import Setting
-from tests.integration.ledger_setting import Story
+from tests.integration.ledger_setting import Story, restriction
 
 
 @pytest.fixture
@@ -41,13 +40,6 @@ def story(setting: Setting, patient: LocalSigner) -> Story:
     return story
 
 
-def restriction(action: Action, signer: LocalSigner) -> Restriction:
-    signed = actions.signed(action, signer)
-    made = Restriction.of(action.typed, json.dumps(signed.to_document()))
-    assert made is not None
-    return made
-
-
 def closing(story: Story, serial: int | None = None) -> Action:
     return actions.close_emergency(
         story.setting.contracts,
@@ -57,8 +49,10 @@ def closing(story: Story, serial: int | None = None) -> Action:
     )
 
 
-def ban(story: Story) -> Action:
-    return actions.forbid_emergency(story.setting.contracts, patient=story.patient.address)
+def ban(story: Story, serial: int | None = None) -> Action:
+    return actions.forbid_emergency(
+        story.setting.contracts, patient=story.patient.address, serial=serial
+    )
 
 
 def emergency(story: Story, ledger: Ledger) -> EmergencyState:
@@ -188,9 +182,8 @@ def test_revoke_all_is_refused_when_its_epoch_is_still_to_come(
 
 @pytest.mark.parametrize("make", [closing, ban])
 def test_emergency_is_closed_when_its_closing_is_held(
-    story: Story, ledger: Ledger, make: object
+    story: Story, ledger: Ledger, make: Callable[..., Action]
 ) -> None:
-    assert callable(make)
     story.open_emergency()
     assert emergency(story, ledger).open
     ledger.hold(restriction(make(story), story.patient))
@@ -199,9 +192,8 @@ def test_emergency_is_closed_when_its_closing_is_held(
 
 @pytest.mark.parametrize("make", [closing, ban])
 def test_emergency_stays_closed_when_it_is_opened_after_its_closing_was_held(
-    story: Story, ledger: Ledger, make: object
+    story: Story, ledger: Ledger, make: Callable[..., Action]
 ) -> None:
-    assert callable(make)
     ledger.hold(restriction(make(story), story.patient))
     story.open_emergency()
     assert not emergency(story, ledger).open
@@ -209,14 +201,14 @@ def test_emergency_stays_closed_when_it_is_opened_after_its_closing_was_held(
 
 @pytest.mark.parametrize("make", [closing, ban])
 def test_emergency_opened_before_stays_closed_when_the_patient_allows_the_next(
-    story: Story, ledger: Ledger, make: object
+    story: Story, ledger: Ledger, make: Callable[..., Action]
 ) -> None:
-    assert callable(make)
     story.open_emergency()
     ledger.sync()
     held = make(story)
     ledger.hold(restriction(held, story.patient))
-    # The closing never reaches the chain, and a later allowance makes it void there.
+    # The closing never reaches the chain; a later one does, and what allows again makes both void.
+    story.do(make(story, serial=4), story.patient)
     allowance = actions.allow_emergency(
         story.setting.contracts,
         patient=story.patient.address,
@@ -228,6 +220,37 @@ def test_emergency_opened_before_stays_closed_when_the_patient_allows_the_next(
     story.setting.chain.advance(timedelta(hours=7))
     story.open_emergency()
     assert emergency(story, ledger).open
+
+
+@pytest.mark.parametrize("make", [closing, ban])
+def test_closing_is_held_when_its_serial_is_the_furthest_the_chain_takes(
+    story: Story, ledger: Ledger, make: Callable[..., Action]
+) -> None:
+    story.open_emergency()
+    story.do(make(story, serial=7), story.patient)
+    ledger.sync()
+    held = restriction(make(story, serial=7 + 2**32 - 1), story.patient)
+    ledger.hold(held)
+    assert ledger.held() == (held,)
+    story.do(make(story, serial=7 + 2**32 - 1), story.patient)
+
+
+@pytest.mark.parametrize("make", [closing, ban])
+def test_closing_is_refused_when_its_serial_is_further_than_the_chain_ever_takes(
+    story: Story, ledger: Ledger, make: Callable[..., Action]
+) -> None:
+    story.open_emergency()
+    story.do(make(story, serial=7), story.patient)
+    ledger.sync()
+    with pytest.raises(InvalidRequest) as caught:
+        ledger.hold(restriction(make(story, serial=7 + 2**32), story.patient))
+    assert caught.value.problem == (
+        "serial 4294967303 is too far ahead: sign one of at most 4294967302"
+    )
+    assert ledger.held() == ()
+    with pytest.raises(reverts.SerialTooFar) as refused:
+        story.do(make(story, serial=7 + 2**32), story.patient)
+    assert (refused.value.serial, refused.value.latest) == (7 + 2**32, 7 + 2**32 - 1)
 
 
 def test_nothing_is_held_of_an_action_that_restricts_nothing(story: Story) -> None:
