@@ -19,6 +19,9 @@ from tests.contracts.periods import DAY, FOREVER
 
 NOBODY = "0x" + "00" * 20
 
+MAX_STEP = 2**32 - 1
+"""How far at most a serial goes beyond the one before."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentActions:

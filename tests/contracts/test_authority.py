@@ -3,6 +3,7 @@
 isAuthorised, authority
 ├── the controller: every power; while a recovery is pending RESTRICT and ANCHOR alone
 ├── a delegate: the powers given, before the end, in the epoch; in a recovery the same two alone
+├── the key that a pending recovery hands the account to: see test_incoming_controller
 └── anybody else, a delegate's delegate or controller, and the power zero: no
 """
 
@@ -185,13 +186,3 @@ def test_delegate_can_only_restrict_and_anchor_when_a_recovery_is_pending(
     start_recovery(patient)
     held = registry.call("isAuthorised", patient.address, clinician.address, power)
     assert held == (power in (RESTRICT, ANCHOR))
-
-
-def test_guardians_choice_holds_no_power_when_the_recovery_is_still_pending(
-    registry: Deployed,
-    patient: LocalAccount,
-    new_device: LocalAccount,
-    start_recovery: Callable[[Key], None],
-) -> None:
-    start_recovery(patient)
-    assert not registry.call("isAuthorised", patient.address, new_device.address, RESTRICT)

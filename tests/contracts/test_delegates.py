@@ -2,12 +2,13 @@
 
 delegate
 ├── after the deadline, by another than the controller, while a recovery is pending, in another
-│   epoch, with no power, to nobody, to the account itself, already over, with a serial not above
-│   the pair's highest, by a sender who is not `by`: refused
+│   epoch, with no power, to nobody, to the account itself, already over, by a sender who is not
+│   `by`: refused
 └── else: the key holds exactly these powers until that date, in place of those it had
 undelegate
-├── by another than the controller, with a serial below the pair's highest: refused
+├── by another than the controller: refused
 └── else, also while a recovery is pending: the key holds nothing, and nothing withheld revives it
+Their serials are in test_delegation_serials.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ from tests.contracts.keys import Key
 from tests.contracts.masks import ANCHOR, GRANT, READ, RESTRICT
 from tests.contracts.registry_actions import RegistryActions
 from tests.contracts.storage import only_writes
-
-LAST_SERIAL = 2**64 - 1
-
 
 # delegate
 
@@ -223,22 +221,6 @@ def test_delegate_succeeds_when_it_ends_in_the_next_second(
     assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
 
 
-@pytest.mark.parametrize("serial", [4, 5])
-def test_delegate_is_refused_when_its_serial_does_not_rise(
-    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount, serial: int
-) -> None:
-    accounts.delegation(patient, clinician.address, READ, serial=5).relay()
-    with expect_revert("StaleSerial", serial=serial, stored=5):
-        accounts.delegation(patient, clinician.address, GRANT, serial=serial).relay()
-
-
-def test_delegate_is_refused_when_its_serial_is_zero(
-    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
-) -> None:
-    with expect_revert("StaleSerial", serial=0, stored=0):
-        accounts.delegation(patient, clinician.address, GRANT, serial=0).relay()
-
-
 def test_delegate_is_refused_when_another_sends_it_unsigned(
     accounts: RegistryActions, patient: LocalAccount, stranger: LocalAccount
 ) -> None:
@@ -301,55 +283,6 @@ def test_undelegate_touches_no_other_pair_when_the_key_was_never_a_delegate(
     accounts.delegation(patient, clinician.address, GRANT).relay()
     accounts.undelegation(patient, stranger.address, serial=9).relay()
     assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
-
-
-@pytest.mark.parametrize("serial", [1, 8, 9])
-def test_undelegate_kills_a_withheld_delegation_when_its_serial_is_not_above(
-    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount, serial: int
-) -> None:
-    withheld = accounts.delegation(patient, clinician.address, GRANT, serial=serial)
-    accounts.undelegation(patient, clinician.address, serial=9).relay()
-    with expect_revert("StaleSerial", serial=serial, stored=9):
-        withheld.relay()
-
-
-@pytest.mark.parametrize("serial", [1, LAST_SERIAL])
-def test_undelegate_succeeds_when_a_withheld_delegation_came_first(
-    accounts: RegistryActions,
-    registry: Deployed,
-    patient: LocalAccount,
-    clinician: LocalAccount,
-    serial: int,
-) -> None:
-    withheld = accounts.delegation(patient, clinician.address, GRANT, serial=serial)
-    removal = accounts.undelegation(patient, clinician.address, serial=serial)
-    withheld.relay()
-    removal.relay()
-    assert not registry.call("isAuthorised", patient.address, clinician.address, GRANT)
-
-
-def test_undelegate_bars_the_key_for_ever_when_the_serial_is_the_last(
-    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
-) -> None:
-    accounts.undelegation(patient, clinician.address, serial=LAST_SERIAL).relay()
-    with expect_revert("StaleSerial", serial=LAST_SERIAL, stored=LAST_SERIAL):
-        accounts.delegation(patient, clinician.address, GRANT, serial=LAST_SERIAL).relay()
-
-
-def test_undelegate_is_undone_when_a_later_delegation_follows(
-    accounts: RegistryActions, registry: Deployed, patient: LocalAccount, clinician: LocalAccount
-) -> None:
-    accounts.undelegation(patient, clinician.address, serial=9).relay()
-    accounts.delegation(patient, clinician.address, GRANT, serial=10).relay()
-    assert registry.call("isAuthorised", patient.address, clinician.address, GRANT)
-
-
-def test_undelegate_is_refused_when_its_serial_is_below_the_highest(
-    accounts: RegistryActions, patient: LocalAccount, clinician: LocalAccount
-) -> None:
-    accounts.delegation(patient, clinician.address, GRANT, serial=5).relay()
-    with expect_revert("StaleSerial", serial=4, stored=5):
-        accounts.undelegation(patient, clinician.address, serial=4).relay()
 
 
 def test_undelegate_is_refused_when_a_stranger_acts(

@@ -38,8 +38,10 @@ def compare(world: RandomHistory, state: Projection, block: BlockRef, *, sample:
         assert control.epoch == ask("Registry", "epochOf", account)
         incoming, *_ = ask("Registry", "recoveryOf", account)
         assert (control.incoming or NOBODY) == incoming
-        keys = {control.controller, control.incoming, *_some(world, list(world.keys), sample)}
-        for key in keys - {None}:
+        keys = {control.controller, *_some(world, list(world.keys), sample)}
+        if control.incoming:
+            keys.add(control.incoming)
+        for key in keys:
             held = state.delegations.get((account, key)) or Delegation()
             told = ask("Registry", "delegationOf", account, key)
             assert [held.powers, held.until, held.epoch, held.serial] == told
