@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, insert, select
 
 from medaccord.chain.network import Clock
-from medaccord.core.audit import AuditEntry, GENESIS, chain_head, relationship_key
+from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DecryptionFailed
 from medaccord.core.identifiers import Address, Digest, digest

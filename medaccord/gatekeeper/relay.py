@@ -34,11 +34,11 @@ from medaccord.core.terms import Terms
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.standing import Standing
 from medaccord.gatekeeper.wire import Form, block_document
-from medaccord.ledger import Ledger, Restriction
+from medaccord.ledger import Ledger, RelationshipState, Restriction
 from medaccord.records import PatientAccounts
 
 RESTRICTING: Final = frozenset({"Revocation", "RevokeAll", "EmergencyClosure", "EmergencyBan"})
-"""What is obeyed before it is sent, whoever hands it in and whosever account it is about."""
+"""What is obeyed before it is sent, whoever hands it in."""
 
 RELAYED: Final = RESTRICTING | {
     "Acceptance",
@@ -51,7 +51,7 @@ RELAYED: Final = RESTRICTING | {
     "Undelegation",
     "GuardiansChange",
 }
-"""Everything that is relayed; what is not in `RESTRICTING` is for this steward's patients alone."""
+"""Everything that is relayed, and for this steward's patients alone."""
 
 _RELATIONSHIP: Final = frozenset({"Acceptance", "Decline", "Ending"})
 
@@ -112,7 +112,7 @@ class Relay:
         Raises:
             InvalidRequest: the action is malformed, not among those relayed, or its relationship
                 is with another steward.
-            AccessRefused: UNKNOWN_PATIENT, it restricts nothing and is about no patient of ours.
+            AccessRefused: UNKNOWN_PATIENT, it is about nobody who is or was a patient of ours.
             SignatureMismatch: it is not signed by the key it names.
             CommitmentMismatch: the terms are not those that are consented to.
             ContractReverted: the chain refuses it.
@@ -130,12 +130,11 @@ class Relay:
         owner = self._accounts.owner_of(signed.action.account)
         if kind in _RELATIONSHIP and signed.action.typed.message["steward"] != self._steward:
             raise InvalidRequest(f"this is the gatekeeper of {self._steward}: ask the other one")
-        opening = None if terms is None else _opening(signed, terms)
-        relayed = self._send(signed, wait=wait, obeyed=False)
-        if opening is not None:
-            consent = signed.action.typed.digest()
+        if terms is not None:
+            # Kept before it is sent: the chain may take a consent whose receipt never arrives.
+            opening, consent = _opening(signed, terms), signed.action.digest
             self._openings.keep_terms(signed.action.account, owner, consent, opening)
-        return relayed
+        return self._send(signed, wait=wait, obeyed=False)
 
     def retry(self) -> None:
         """Send again what is obeyed here but not on the chain yet.
@@ -159,6 +158,7 @@ class Relay:
     ) -> Relayed:
         self._standing.refresh()
         action = signed.action
+        self._check_concerned(action.account)
         if not self._standing.authorised(action.account, action.by, Power.RESTRICT):
             return self._send(signed, wait=wait, obeyed=False)  # the chain may know more
         text = json.dumps(document)
@@ -173,6 +173,12 @@ class Relay:
         except TransportError as error:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
+
+    def _check_concerned(self, account: Address) -> None:
+        """Refuse to pay for, and to remember, what nobody here could read anyway."""
+        relationship = self._ledger.relationship(account, self._steward)
+        if relationship.state is RelationshipState.NONE:
+            self._accounts.owner_of(account)
 
     def _send_again(self, document: str) -> None:
         if not self._is_under_way(document):

@@ -18,7 +18,7 @@ from medaccord.core.errors import (
     KeyMissing,
     VerificationFailed,
 )
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.merkle import MerkleTree
 from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.refusals import Refusal
@@ -142,7 +142,7 @@ class RecordRepository:
         owner = self._accounts.owner_of(account)
         with reading(self._engine) as connection:
             entries = self._index(connection, owner).records.get(name, [])
-            anchored = _anchored(connection, {entry.batch for entry in entries})
+            anchored = self._anchored(connection, {entry.batch for entry in entries})
         return tuple(Found(owner=owner, entry=each) for each in entries if each.batch in anchored)
 
     def open(self, found: Iterable[Found]) -> tuple[Record, ...]:
@@ -161,10 +161,14 @@ class RecordRepository:
         with reading(self._engine) as connection:
             index = self._index(connection, owner)
             ids = {entry.batch for versions in index.records.values() for entry in versions}
-            anchored = _anchored(connection, ids)
+            anchored = self._anchored(connection, ids)
         found = []
         for _, versions in sorted(index.records.items()):
-            newest = next((each for each in reversed(versions) if each.batch in anchored), None)
+            held = [each for each in versions if each.batch in anchored]
+            # Until the newest one's anchor is final, the one before it is what the chain proves.
+            newest = next((each for each in reversed(held) if anchored[each.batch]), None) or (
+                held[-1] if held else None
+            )
             if newest is not None and wanted(newest.descriptor):
                 found.append(Found(owner=owner, entry=newest))
         return tuple(found)
@@ -226,6 +230,17 @@ class RecordRepository:
             proof=proof,
         )
 
+    def _anchored(self, connection: Connection, ids: set[int]) -> dict[int, bool]:
+        """The batches whose anchor was sent, and whether the chain shows it as final."""
+        query = select(batch.c.id, batch.c.topic, batch.c.root).where(
+            batch.c.id.in_(ids), batch.c.anchored_at.is_not(None)
+        )
+        return {
+            row.id: self._anchors.anchor_of(self._steward, digest(row.topic), digest(row.root))
+            is not None
+            for row in connection.execute(query)
+        }
+
     def _tree(self, connection: Connection, batch_id: int) -> tuple[Batch, MerkleTree]:
         with self._trees_lock:
             known = self._trees.get(batch_id)
@@ -241,11 +256,6 @@ class RecordRepository:
             while len(self._trees) > _CACHED_TREES:
                 self._trees.popitem(last=False)
         return made
-
-
-def _anchored(connection: Connection, ids: set[int]) -> set[int]:
-    query = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.anchored_at.is_not(None))
-    return set(connection.execute(query).scalars())
 
 
 def _check_descriptor(indexed: Descriptor, content: Object) -> None:

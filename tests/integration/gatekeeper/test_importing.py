@@ -115,6 +115,12 @@ def test_import_is_anchored_once_when_the_answer_to_its_sending_was_lost(
     assert gatekeeper.ledger.anchors(desk.steward, digest(topic)) == sent
 
 
+def _released(desk: Desk, patient: LocalSigner) -> set[str]:
+    """The versions that a read of the patient's Conditions releases, as the log says."""
+    assert desk.get("Condition", desk.sign_in(patient), patient).status_code == 200
+    return {record.rpartition("/")[2] for record in desk.audit(patient)["entries"][-1]["records"]}
+
+
 def test_import_is_anchored_again_when_a_reorganisation_took_the_anchor_back(
     desk: Desk, gatekeeper: Gatekeeper, chain: EmbeddedChain, patient: LocalSigner
 ) -> None:
@@ -122,11 +128,9 @@ def test_import_is_anchored_again_when_a_reorganisation_took_the_anchor_back(
     gatekeeper.import_bundle(CHANGED, patient.address)
     chain.revert(before)
     chain.advance(timedelta(seconds=1))
-    headers = desk.sign_in(patient)
-    answer = desk.get("Condition", headers, patient)
-    assert_refused(answer, 403, Refusal.RECORD_UNVERIFIABLE)
+    assert _released(desk, patient) == {"1"}
     assert gatekeeper.anchor_pending() == 1
-    assert desk.get("Condition", headers, patient).status_code == 200
+    assert "2" in _released(desk, patient)
     assert gatekeeper.anchor_pending() == 0
 
 

@@ -217,13 +217,13 @@ def test_revocation_is_obeyed_when_a_delegate_with_the_power_signs(
     assert_refused(answer, 403, Refusal.CONSENT_REVOKED)
 
 
-def test_revocation_is_relayed_when_the_account_is_no_patient_here(
+def test_revocation_is_refused_when_the_account_never_was_a_patient_here(
     desk: Desk, contracts: Contracts, stranger: LocalSigner
 ) -> None:
     consent = salt()
     action = actions.revoke(contracts, patient=stranger.address, consent_id=consent)
-    assert desk.relay(action, stranger).status_code == 200
-    assert _status(contracts, stranger, consent) is ConsentStatus.REVOKED
+    assert_refused(desk.relay(action, stranger), 403, Refusal.UNKNOWN_PATIENT)
+    assert _status(contracts, stranger, consent) is ConsentStatus.NONE
 
 
 def test_revoke_all_is_obeyed_before_it_is_mined_when_handed_in(
