@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from medaccord.chain.deployment import Contracts
@@ -12,8 +14,10 @@ from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, SignatureMismatch, VerificationFailed
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.requests import AccessRequest
+from medaccord.core.scopes import Scope
+from medaccord.core.terms import Terms
 from medaccord.core.typed_data import recover
 
 
@@ -30,6 +34,39 @@ class ReceivedRequest:
     request: AccessRequest
     digest: Digest
     sentence: str
+
+    def narrowed(
+        self,
+        *,
+        scopes: Iterable[Scope | str] | None = None,
+        excluded_labels: Iterable[str] | None = None,
+        records: Iterable[str] | None = None,
+    ) -> Terms:
+        """Terms like those asked for but for what is given, with a salt of their own.
+
+        Whether they are narrower is checked when they are granted.
+
+        Args:
+            scopes: SMART scopes in place of those asked for.
+            excluded_labels: Labels of records to leave out.
+            records: Single records, ``Type/id``.
+
+        Raises:
+            InvalidScope: A scope is malformed, or not among those granted here.
+            InvalidTerms: A label or a record is malformed.
+        """
+        asked = self.request.terms
+        return replace(
+            asked,
+            scopes=asked.scopes
+            if scopes is None
+            else tuple(Scope.parse(str(scope)) for scope in scopes),
+            excluded_labels=asked.excluded_labels
+            if excluded_labels is None
+            else tuple(excluded_labels),
+            records=asked.records if records is None else tuple(records),
+            salt=digest(os.urandom(32)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

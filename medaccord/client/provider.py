@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +19,8 @@ from medaccord.core.emergency import EmergencyCode, EmergencyReason
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.requests import AccessRequest
-from medaccord.core.terms import Terms
+from medaccord.core.scopes import Scope
+from medaccord.core.terms import DatePeriod, Terms
 from medaccord.keys.signer import Signer
 
 
@@ -78,6 +80,34 @@ class Provider(Visitor):
             raise
         self._reader = Reader(self._session, self._evidence, self.steward)
 
+    def terms(
+        self,
+        *scopes: Scope | str,
+        purposes: Iterable[Purpose] = (Purpose.TREAT,),
+        period: DatePeriod | None = None,
+        include_undated: bool = False,
+    ) -> Terms:
+        """Fresh terms about records of this steward, to ask for.
+
+        Args:
+            *scopes: SMART scopes, such as ``patient/Observation.rs?category=laboratory``.
+            purposes: What for.
+            period: The days the records may be about; any unless given.
+            include_undated: Whether records that tell no day are covered.
+
+        Raises:
+            InvalidScope: A scope is malformed, or not among those granted here.
+            InvalidTerms: There is no scope, or no purpose.
+        """
+        return Terms(
+            stewards=(self._contracts.account_id(self.steward),),
+            scopes=tuple(Scope.parse(str(scope)) for scope in scopes),
+            purposes=tuple(purposes),
+            period=period,
+            include_undated=include_undated,
+            salt=digest(os.urandom(32)),
+        )
+
     def request(
         self,
         patient: Address,
@@ -91,8 +121,8 @@ class Provider(Visitor):
         Args:
             patient: The patient's account.
             terms: What is asked for.
-            valid_until: End of the consent asked for, excluded, whole seconds.
-            valid_from: Its start, whole seconds; now unless given.
+            valid_until: End of the consent asked for, excluded; in whole seconds, rounded down.
+            valid_from: Its start, likewise; now unless given.
 
         Returns:
             Digest of the request.
@@ -109,8 +139,8 @@ class Provider(Visitor):
             patient=name(patient),
             steward=name(self.steward),
             terms=terms,
-            valid_from=valid_from or now,
-            valid_until=valid_until,
+            valid_from=(valid_from or now).replace(microsecond=0),
+            valid_until=valid_until.replace(microsecond=0),
             issued_at=now,
             nonce=digest(os.urandom(32)),
         )

@@ -163,7 +163,7 @@ def open_hospital(stage: Stage, key: LocalSigner, folder: Path) -> Iterator[Hosp
     """Run hospital A's gatekeeper, a real HTTP server on a free loopback port.
 
     Args:
-        stage: The chain it follows.
+        stage: The chain it follows. The profiles of those admitted are published.
         key: The gatekeeper's own key.
         folder: Where it keeps its database and, apart from that, its keys.
     """
@@ -179,7 +179,8 @@ def open_hospital(stage: Stage, key: LocalSigner, folder: Path) -> Iterator[Hosp
     try:
         url = gatekeeper.serve().url
         for organisation in (stage.founder, stage.a, stage.b, stage.c):
-            gatekeeper.directory.publish(organisation.profile.document())
+            if stage.contracts.call("Registry", "isActiveOrganisation", organisation.account):
+                gatekeeper.directory.publish(organisation.profile.document())
         yield Hospital(gatekeeper=gatekeeper, url=url, database=database, keys=keys)
     finally:
         gatekeeper.close()

@@ -6,11 +6,9 @@ refused or not found out, the story stops with an error.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib import resources
@@ -25,11 +23,9 @@ from medaccord.chain.actions import NOBODY
 from medaccord.client import Consortium, Patient, Provider
 from medaccord.core.emergency import EmergencyCode
 from medaccord.core.errors import AccessRefused, LogMismatch, MedaccordError
-from medaccord.core.identifiers import ConsentId, Digest, digest
+from medaccord.core.identifiers import ConsentId, Digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
-from medaccord.core.scopes import Scope
-from medaccord.core.terms import Terms
 from medaccord.demo.narrator import Narrator, short
 from medaccord.demo.stage import Hospital, Stage, build, name_gatekeeper_key, open_hospital
 from medaccord.demo.tampering import Insider, another_way
@@ -37,8 +33,8 @@ from medaccord.fhir import PatientBundle, read_bundle
 from medaccord.fhir.resources import describe
 from medaccord.keys import Seed
 
-LABORATORY = Scope.parse("patient/Observation.rs?category=laboratory")
-MEDICATION = Scope.parse("patient/MedicationRequest.rs")
+LABORATORY = "patient/Observation.rs?category=laboratory"
+MEDICATION = "patient/MedicationRequest.rs"
 
 _Error = TypeVar("_Error", bound=MedaccordError)
 
@@ -187,23 +183,16 @@ def _import(tell: Narrator, hospital: Hospital, patient: Patient, bundle: bytes)
 
 def _consent(tell: Narrator, stage: Stage, patient: Patient, b: Provider) -> ConsentId:
     tell.chapter("Hospital B asks, the patient narrows and grants")
-    now = stage.network.clock().replace(microsecond=0)
     b.request(
         patient.account,
-        Terms(
-            stewards=(stage.contracts.account_id(stage.a.account),),
-            scopes=(LABORATORY, MEDICATION),
-            purposes=(Purpose.TREAT,),
-            include_undated=True,
-            salt=digest(os.urandom(32)),
-        ),
-        valid_until=now + timedelta(days=30),
+        b.terms(LABORATORY, MEDICATION, include_undated=True),
+        valid_until=stage.network.clock() + timedelta(days=30),
     )
     tell.answered("the request lies in the patient's inbox; nothing of it is on chain")
     (received,) = patient.inbox()
     tell.say(f"Inbox: “{received.sentence}”")
     request = received.request
-    narrowed = replace(request.terms, scopes=(LABORATORY,), salt=digest(os.urandom(32)))
+    narrowed = received.narrowed(scopes=[LABORATORY])
     names = patient.directory.names(narrowed.stewards)
     sentence = narrowed.sentence(stage.b.name, names, request.valid_from, request.valid_until)
     tell.say(f"Granted: “{sentence}”")
