@@ -15,6 +15,9 @@ BUNDLES = sorted(SYNTHEA.glob("*.json"))
 
 ABSENT = "the Synthea bundles are not beside the checkout, and MEDACCORD_SYNTHEA names no folder"
 
+needs_bundles = pytest.mark.skipif(not BUNDLES, reason=ABSENT)
+"""Skips a test that looks at all of them."""
+
 each_bundle = pytest.mark.parametrize(
     "file",
     [pytest.param(file, id=file.stem[:8]) for file in BUNDLES]

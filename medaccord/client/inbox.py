@@ -12,13 +12,13 @@ from medaccord.chain.powers import Power
 from medaccord.client.directory import Directory
 from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
+from medaccord.client.signatures import check_signed
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, SignatureMismatch, VerificationFailed
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.requests import AccessRequest
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import Terms
-from medaccord.core.typed_data import recover
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +127,13 @@ def _checked(signed: _Signed, session: Session, contracts: Contracts) -> _Signed
         raise VerificationFailed(
             f"the inbox of {session.account} holds a request to {request.patient}"
         )
-    if recover(request.typed(contracts.off_chain_domain), signed.signature) != signed.by:
+    message = request.typed(contracts.off_chain_domain)
+    try:
+        check_signed(contracts.network, signed.by, message, signed.signature)
+    except SignatureMismatch as error:
         raise SignatureMismatch(
             f"a request of {request.requester} in the inbox is not signed by {signed.by}"
-        )
+        ) from error
     return signed
 
 

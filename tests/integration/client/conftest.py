@@ -29,7 +29,7 @@ from medaccord.demo.stage import (
     open_hospital,
 )
 from medaccord.fhir import read_bundle
-from medaccord.keys import LocalSigner, Seed
+from medaccord.keys import LocalSigner, Seed, Signer
 from tests.integration.client.middle import Middle
 from tests.integration.gatekeeper.desk import salt
 from tests.unit.fhir import samples
@@ -182,7 +182,7 @@ def visit(hospital: Hospital, contracts: Contracts, middle: Middle) -> Iterator[
     with ExitStack() as until_the_end:
         http = until_the_end.enter_context(middle.client())
 
-        def visit(kind: type[_Who], signer: LocalSigner, account: Address | None = None) -> _Who:
+        def visit(kind: type[_Who], signer: Signer, account: Address | None = None) -> _Who:
             return kind(signer, contracts, hospital.url, account=account, http=http)
 
         yield visit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,6 +177,55 @@ def test_inbox_leaves_out_only_what_a_removed_key_had_asked_for(
     removed = actions.undelegate(contracts, account=stage.b.account, delegate=desk.address)
     actions.submit(sender, removed)
     assert [received.digest for received in patient.inbox()] == [kept]
+
+
+class Wallet:
+    """An ERC-1271 wallet on the chain, for which its owner signs."""
+
+    def __init__(self, sender: Sender, owner: LocalSigner) -> None:
+        path = Path(__file__).parents[2] / "contracts" / "artifacts" / "OwnedWallet.json"
+        artifact = json.loads(path.read_bytes())
+        contract = sender.network.web3.eth.contract(
+            abi=artifact["abi"], bytecode=artifact["bytecode"]
+        )
+        created = sender.send(contract.constructor(owner.address)).created
+        assert created is not None
+        self.address = created
+        self.sign = owner.sign
+        self.sign_text = owner.sign_text
+        self.sign_transaction = owner.sign_transaction
+
+
+@pytest.fixture
+def wallet(stage: Stage, contracts: Contracts) -> Wallet:
+    """May ask for hospital B."""
+    made = Wallet(stage.b.sender, LocalSigner.create())
+    named = actions.delegate(
+        contracts,
+        account=stage.b.account,
+        delegate=made.address,
+        powers=Power.REQUEST | Power.READ,
+        until=stage.network.clock() + timedelta(days=1),
+    )
+    actions.submit(stage.b.sender, named)
+    return made
+
+
+def test_inbox_shows_a_request_that_a_wallet_signed(
+    patient: Patient, stage: Stage, wallet: Wallet, visit: Visit
+) -> None:
+    digest = ask(visit(Provider, wallet, stage.b.account), patient.account, stage)
+    assert [received.digest for received in patient.inbox()] == [digest]
+
+
+def test_inbox_is_refused_when_a_wallet_did_not_sign(
+    patient: Patient, stage: Stage, wallet: Wallet, visit: Visit, middle: Middle
+) -> None:
+    ask(visit(Provider, wallet, stage.b.account), patient.account, stage)
+    forged = {"signature": "0x" + "1b" * 65}
+    middle.alter = at(INBOX, edited(lambda shown: shown["requests"][0].update(forged)))
+    with pytest.raises(SignatureMismatch, match=f"is not signed by {wallet.address}"):
+        patient.inbox()
 
 
 def test_sentence_shows_the_account_when_the_name_is_not_the_registered_one(

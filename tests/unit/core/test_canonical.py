@@ -1,7 +1,6 @@
 """Nothing a record says is lost, and one value has one text."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,7 @@ from medaccord.core.canonical import (
     record_hash,
 )
 from medaccord.core.errors import InvalidDocument
-
-SYNTHEA = Path(
-    os.environ.get("MEDACCORD_SYNTHEA")
-    or Path(__file__).parents[4] / "shared" / "data" / "synthea-r4"
-)
-BUNDLES = sorted(SYNTHEA.glob("*.json"))
+from tests.synthea import BUNDLES, needs_bundles
 
 SUBSETTED = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
@@ -316,7 +310,7 @@ def test_document_is_refused_when_it_has_no_canonical_form(value: Any) -> None:
 # ---- real records
 
 
-@pytest.mark.skipif(not BUNDLES, reason=f"no Synthea bundles at {SYNTHEA}: set MEDACCORD_SYNTHEA")
+@needs_bundles
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem[:8])
 def test_bundle_keeps_every_value_byte_for_byte_when_read_and_written(path: Path) -> None:
     source = path.read_text(encoding="utf-8")

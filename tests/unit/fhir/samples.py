@@ -1,17 +1,12 @@
-"""Bundles to read: one that is good, and where the others lie."""
+"""Bundles to read: one that is good, and what to make others of."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import medaccord
 
-ROOT = Path(__file__).parents[3]
 OWN_BUNDLE = Path(medaccord.__file__).parent / "demo" / "data" / "patient.json"
-SYNTHEA = Path(
-    os.environ.get("MEDACCORD_SYNTHEA") or ROOT.parent / "shared" / "data" / "synthea-r4"
-)
 
 PATIENT_URN = "urn:uuid:0b6b8a1c-6a6e-4d0e-8f1c-0f6d3c0f7a01"
 OBSERVATION_URN = "urn:uuid:0b6b8a1c-6a6e-4d0e-8f1c-0f6d3c0f7a02"

@@ -9,11 +9,11 @@ from medaccord.core.canonical import Number, encode, parse
 from medaccord.core.errors import InvalidBundle
 from medaccord.core.resource_types import RESOURCE_TYPES, is_record
 from medaccord.fhir import DIRECTORY_TYPES, read_bundle
+from tests.synthea import BUNDLES, needs_bundles
 from tests.unit.fhir.samples import (
     OBSERVATION_URN,
     OWN_BUNDLE,
     PATIENT_URN,
-    SYNTHEA,
     bundle,
     data,
     observation,
@@ -21,7 +21,6 @@ from tests.unit.fhir.samples import (
 )
 
 GOOD = data()
-SYNTHEA_FILES = sorted(SYNTHEA.glob("*.json"))
 
 
 def refusal(file: bytes) -> str:
@@ -299,9 +298,9 @@ def test_read_bundle_reads_the_projects_own() -> None:
     )
 
 
-@pytest.mark.skipif(not SYNTHEA_FILES, reason="the Synthea bundles are not beside the checkout")
+@needs_bundles
 def test_read_bundle_reads_all_of_synthea() -> None:
-    read = [read_bundle(file.read_bytes()) for file in SYNTHEA_FILES]
+    read = [read_bundle(file.read_bytes()) for file in BUNDLES]
 
     assert len(read) == 16
     assert len({one.patient_id for one in read}) == 16
@@ -310,10 +309,10 @@ def test_read_bundle_reads_all_of_synthea() -> None:
     assert sum(len(one.directory) for one in read) == 52
 
 
-@pytest.mark.skipif(not SYNTHEA_FILES, reason="the Synthea bundles are not beside the checkout")
+@needs_bundles
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
 def test_read_bundle_refuses_a_file_of_synthea_that_is_cut_off(share: float) -> None:
-    whole = SYNTHEA_FILES[-1].read_bytes().rstrip()
+    whole = BUNDLES[-1].read_bytes().rstrip()
 
     assert "cut off" in refusal(whole[: int(len(whole) * share)])
 

@@ -12,10 +12,10 @@ from medaccord.core.resource_types import RESOURCE_TYPES
 from medaccord.core.scopes import Scope
 from medaccord.fhir import UNLABELLED, Resource, describe, read_bundle
 from medaccord.fhir.resources import CODE_ELEMENTS, DATE_ELEMENTS
-from tests.unit.fhir.samples import OWN_BUNDLE, SYNTHEA
+from tests.synthea import BUNDLES, needs_bundles
+from tests.unit.fhir.samples import OWN_BUNDLE
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
-SYNTHEA_FILES = sorted(SYNTHEA.glob("*.json"))
 
 
 def described(kind: str, **members: Any) -> Descriptor:
@@ -182,11 +182,11 @@ def test_describe_finds_the_laboratory_in_the_projects_own_bundle() -> None:
     assert [record.resource_type for record in records if record.date is None] == ["Patient"]
 
 
-@pytest.mark.skipif(not SYNTHEA_FILES, reason="the Synthea bundles are not beside the checkout")
+@needs_bundles
 def test_describe_dates_all_of_synthea_but_patients_and_goals() -> None:
     records = [
         describe(resource)
-        for file in SYNTHEA_FILES
+        for file in BUNDLES
         for resource in read_bundle(file.read_bytes()).resources
     ]
 
