@@ -124,6 +124,32 @@ def test_revoke_works_while_a_recovery_is_pending(
     assert not is_active(consent)
 
 
+def test_revoke_by_the_incoming_key_works_while_a_recovery_is_pending(
+    act: ConsentActions,
+    consent: dict[str, Any],
+    consents: Deployed,
+    start_recovery: Callable[[], Receipt],
+    is_active: Callable[[dict[str, Any]], bool],
+    patient: LocalAccount,
+) -> None:
+    act.grant(consent, patient).relay()
+    start_recovery()
+    act.revoke(patient, consents.digest("Consent", consent), by=key_of("new phone")).relay()
+    assert not is_active(consent)
+
+
+def test_grant_by_the_incoming_key_is_refused_while_a_recovery_is_pending(
+    act: ConsentActions,
+    consent: dict[str, Any],
+    start_recovery: Callable[[], Receipt],
+    patient: LocalAccount,
+) -> None:
+    start_recovery()
+    new_phone = key_of("new phone")
+    with expect_revert("NotAuthorised", account=patient.address, by=new_phone.address, power=GRANT):
+        act.grant(consent, new_phone).relay()
+
+
 def test_consent_is_dead_when_the_account_was_recovered(
     act: ConsentActions,
     consent: dict[str, Any],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from tests.contracts.care_actions import NOBODY, EmergencyActions
+from tests.contracts.care_actions import MAX_STEP, NOBODY, EmergencyActions
 from tests.contracts.conftest import Contracts
 from tests.contracts.deployed import Event, expect_revert
 from tests.contracts.evm import Evm
@@ -16,8 +16,6 @@ from tests.contracts.keys import key_of
 from tests.contracts.masks import GRANT
 from tests.contracts.registry_actions import RegistryActions
 from tests.contracts.storage import only_writes
-
-LAST_SERIAL = 2**64 - 1
 
 
 @pytest.mark.parametrize("way", ["send", "relay"])
@@ -57,17 +55,59 @@ def test_allow_lifts_one_restriction_when_the_patient_wants_it(
 
 
 @pytest.mark.parametrize("whom", ["everybody", "the department"])
-def test_allow_ends_nothing_when_there_was_nothing_to_lift(
+@pytest.mark.parametrize("before", ["nothing", "an opening", "an allowance"])
+def test_allow_is_refused_when_there_is_nothing_to_lift(
     whom: str,
+    before: str,
     act: EmergencyActions,
     opening: dict[str, Any],
-    is_active: Callable[[], bool],
     patient: LocalAccount,
     department: LocalAccount,
 ) -> None:
-    act.open(opening, department).relay()
-    act.allow(patient, NOBODY if whom == "everybody" else department.address).relay()
-    assert is_active()
+    grantee = NOBODY if whom == "everybody" else department.address
+    if before == "an opening":
+        act.open(opening, department).relay()
+    if before == "an allowance":
+        act.forbid(patient).relay()
+        act.close(patient, department).relay()
+        act.allow(patient, grantee, 1).relay()
+    with expect_revert("NothingToAllow", patient=patient.address, grantee=grantee):
+        act.allow(patient, grantee, 2).relay()
+
+
+@pytest.mark.parametrize("whom", ["everybody", "the department"])
+def test_allow_is_refused_when_only_the_other_restriction_stands(
+    whom: str, act: EmergencyActions, patient: LocalAccount, department: LocalAccount
+) -> None:
+    if whom == "everybody":
+        act.close(patient, department).relay()
+        grantee = NOBODY
+    else:
+        act.forbid(patient).relay()
+        grantee = department.address
+    with expect_revert("NothingToAllow", patient=patient.address, grantee=grantee):
+        act.allow(patient, grantee, 1).relay()
+
+
+@pytest.mark.parametrize("whom", ["everybody", "the department"])
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_allow_works_up_to_the_furthest_serial(
+    whom: str,
+    ahead: int,
+    act: EmergencyActions,
+    patient: LocalAccount,
+    department: LocalAccount,
+) -> None:
+    act.forbid(patient, 5).relay()
+    act.close(patient, department, 5).relay()
+    grantee = NOBODY if whom == "everybody" else department.address
+    latest = 5 + MAX_STEP
+    allowance = act.allow(patient, grantee, latest + ahead)
+    if ahead:
+        with expect_revert("SerialTooFar", serial=latest + 1, latest=latest):
+            allowance.relay()
+        return
+    assert allowance.relay().logs
 
 
 @pytest.mark.parametrize("whom", ["everybody", "the department"])
@@ -89,6 +129,7 @@ def test_allow_is_refused_when_the_serial_does_not_go_beyond_the_last(
 def test_allow_is_refused_when_its_serial_is_zero(
     act: EmergencyActions, patient: LocalAccount
 ) -> None:
+    act.forbid(patient).relay()
     with expect_revert("StaleSerial", serial=0, stored=0):
         act.allow(patient, serial=0).relay()
 
@@ -111,8 +152,8 @@ def test_withheld_allowance_is_dead_when_a_closure_of_its_serial_arrived(
         withheld.relay()
 
 
-@pytest.mark.parametrize("serial", [5, LAST_SERIAL])
-def test_withheld_allowance_never_holds_up_a_ban_of_its_serial(
+@pytest.mark.parametrize("serial", [5, MAX_STEP])
+def test_allowance_never_holds_up_a_ban_of_its_serial(
     serial: int,
     act: EmergencyActions,
     opening: dict[str, Any],
@@ -121,15 +162,16 @@ def test_withheld_allowance_never_holds_up_a_ban_of_its_serial(
     patient: LocalAccount,
     department: LocalAccount,
 ) -> None:
-    act.open(opening, department).relay()
+    act.forbid(patient).relay()
     act.allow(patient, serial=serial).relay()
+    act.open(opening, department).relay()
     act.forbid(patient, serial).relay()
     assert ban() == (serial, True)
     assert not is_active()
 
 
-@pytest.mark.parametrize("serial", [5, LAST_SERIAL])
-def test_withheld_allowance_never_holds_up_a_closure_of_its_serial(
+@pytest.mark.parametrize("serial", [5, MAX_STEP])
+def test_allowance_never_holds_up_a_closure_of_its_serial(
     serial: int,
     act: EmergencyActions,
     opening: dict[str, Any],
@@ -137,10 +179,33 @@ def test_withheld_allowance_never_holds_up_a_closure_of_its_serial(
     patient: LocalAccount,
     department: LocalAccount,
 ) -> None:
-    act.open(opening, department).relay()
+    act.close(patient, department).relay()
     act.allow(patient, department.address, serial).relay()
+    act.open(opening, department).relay()
     act.close(patient, department, serial).relay()
     assert not is_active()
+
+
+@pytest.mark.parametrize("whom", ["everybody", "the department"])
+def test_withheld_allowance_cannot_run_ahead_of_a_restriction(
+    whom: str,
+    act: EmergencyActions,
+    stored: Callable[[], Any],
+    ban: Callable[[], Any],
+    patient: LocalAccount,
+    department: LocalAccount,
+) -> None:
+    """Whoever holds it back cannot use it to make the patient's next closure or ban stale."""
+    grantee = NOBODY if whom == "everybody" else department.address
+    withheld = act.allow(patient, grantee, 5)
+    with expect_revert("NothingToAllow", patient=patient.address, grantee=grantee):
+        withheld.relay()
+    if whom == "everybody":
+        act.forbid(patient, 0).relay()
+        assert ban() == (0, True)
+    else:
+        act.close(patient, department, 0).relay()
+        assert stored()[3:] == (0, True)
 
 
 @pytest.mark.parametrize("way", ["send", "relay"])

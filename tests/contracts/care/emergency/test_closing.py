@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from tests.contracts.care_actions import EmergencyActions
+from tests.contracts.care_actions import MAX_STEP, EmergencyActions
 from tests.contracts.conftest import Contracts
 from tests.contracts.deployed import Deployed, Event, expect_revert
 from tests.contracts.evm import Evm, Receipt
@@ -17,8 +17,6 @@ from tests.contracts.masks import EMERGENCY_ROLE, RESTRICT
 from tests.contracts.periods import EMERGENCY_DELAY
 from tests.contracts.registry_actions import RegistryActions
 from tests.contracts.storage import only_writes
-
-LAST_SERIAL = 2**64 - 1
 
 
 @pytest.mark.parametrize("way", ["send", "relay"])
@@ -117,7 +115,7 @@ def test_close_is_refused_when_the_serial_is_below_the_last(
         act.close(patient, department, 4).relay()
 
 
-@pytest.mark.parametrize("serial", [5, 6, LAST_SERIAL])
+@pytest.mark.parametrize("serial", [5, 6, 5 + MAX_STEP])
 def test_close_works_when_the_serial_is_not_below_the_last(
     serial: int,
     act: EmergencyActions,
@@ -128,6 +126,15 @@ def test_close_works_when_the_serial_is_not_below_the_last(
     act.close(patient, department, 5).relay()
     act.close(patient, department, serial).relay()
     assert stored()[3:] == (serial, True)
+
+
+def test_close_is_refused_when_the_serial_runs_too_far_ahead(
+    act: EmergencyActions, patient: LocalAccount, department: LocalAccount
+) -> None:
+    act.close(patient, department, 5).relay()
+    latest = 5 + MAX_STEP
+    with expect_revert("SerialTooFar", serial=latest + 1, latest=latest):
+        act.close(patient, department, latest + 1).relay()
 
 
 def test_close_is_refused_when_it_is_replayed_after_the_patient_allowed_again(

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from tests.contracts.care_actions import EmergencyActions
+from tests.contracts.care_actions import MAX_STEP, EmergencyActions
 from tests.contracts.conftest import Contracts
 from tests.contracts.deployed import Event, expect_revert
 from tests.contracts.masks import RESTRICT
 from tests.contracts.storage import only_writes
-
-LAST_SERIAL = 2**64 - 1
 
 
 @pytest.mark.parametrize("way", ["send", "relay"])
@@ -66,7 +64,7 @@ def test_open_works_for_another_patient_when_one_forbids_it(
     assert is_active()
 
 
-@pytest.mark.parametrize("serials", [(0, 1), (7, 8), (0, LAST_SERIAL)])
+@pytest.mark.parametrize("serials", [(0, 1), (7, 8), (0, MAX_STEP)])
 def test_allow_never_brings_back_what_a_ban_ended(
     serials: tuple[int, int],
     act: EmergencyActions,
@@ -110,13 +108,22 @@ def test_forbid_is_refused_when_the_serial_is_below_the_last(
         act.forbid(patient, 4).relay()
 
 
-@pytest.mark.parametrize("serial", [5, 6, LAST_SERIAL])
+@pytest.mark.parametrize("serial", [5, 6, 5 + MAX_STEP])
 def test_forbid_works_when_the_serial_is_not_below_the_last(
     serial: int, act: EmergencyActions, ban: Callable[[], Any], patient: LocalAccount
 ) -> None:
     act.forbid(patient, 5).relay()
     act.forbid(patient, serial).relay()
     assert ban() == (serial, True)
+
+
+def test_forbid_is_refused_when_the_serial_runs_too_far_ahead(
+    act: EmergencyActions, patient: LocalAccount
+) -> None:
+    act.forbid(patient, 5).relay()
+    latest = 5 + MAX_STEP
+    with expect_revert("SerialTooFar", serial=latest + 1, latest=latest):
+        act.forbid(patient, latest + 1).relay()
 
 
 def test_forbid_is_refused_when_it_is_replayed_after_the_patient_allowed_again(

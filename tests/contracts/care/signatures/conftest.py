@@ -13,16 +13,17 @@ from tests.contracts.care_actions import (
     RelationshipActions,
 )
 from tests.contracts.conftest import Contracts
+from tests.contracts.keys import key_of
 
 
 @pytest.fixture
 def possible(
+    request: pytest.FixtureRequest,
     contracts: Contracts,
     relayer: LocalAccount,
     patient: LocalAccount,
     clinician: LocalAccount,
     hospital: LocalAccount,
-    department: LocalAccount,
 ) -> PossibleActions:
     return PossibleActions(
         relating=RelationshipActions(contracts.relationships, relayer, patient, hospital),
@@ -32,5 +33,6 @@ def possible(
         patient=patient,
         clinician=clinician,
         hospital=hospital,
-        department=department,
+        department=key_of("emergency department"),
+        admit_department=lambda: request.getfixturevalue("department"),
     )

@@ -53,6 +53,7 @@ class PossibleActions:
     clinician: LocalAccount
     hospital: LocalAccount
     department: LocalAccount
+    admit_department: Callable[[], object]
 
     def account(self, function: str) -> LocalAccount:
         account: LocalAccount = getattr(self, ACCOUNT_OF[function])
@@ -60,6 +61,10 @@ class PossibleActions:
 
     def prepare(self, function: str) -> None:
         """Bring the contracts to where the function is possible."""
+        if function == "openEmergency":
+            self.admit_department()
+        if function == "allowEmergency":
+            self.emergencies.forbid(self.patient).relay()
         for earlier, name in BEFORE.get(function, ()):
             self.relating.make(earlier, getattr(self, name)).relay()
 

@@ -17,6 +17,7 @@ from tests.contracts.care_actions import STRUCT_OF
 from tests.contracts.conftest import Contracts
 from tests.contracts.deployed import expect_revert
 from tests.contracts.evm import Revert
+from tests.contracts.signature_forms import compact, malleable
 from tests.contracts.storage import storage_of
 
 FUNCTIONS = tuple(ACCOUNT_OF)
@@ -30,7 +31,6 @@ STRUCTS = {
     "allowEmergency": "EmergencyAllowance",
     "append": "Append",
 }
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def other_value(value: Any) -> Any:
@@ -138,18 +138,6 @@ def test_action_is_refused_when_the_same_was_signed_for_another_function(
     signed = action.contract.sign(action.by, struct, as_far_as_it_fits(struct, action.message))
     with expect_invalid(action):
         action.relay(signed)
-
-
-def malleable(signature: bytes) -> bytes:
-    """The other signature that recovers to the same key."""
-    s = ORDER - int.from_bytes(signature[32:64])
-    return signature[:32] + s.to_bytes(32) + bytes([55 - signature[64]])
-
-
-def compact(signature: bytes) -> bytes:
-    """The 64-byte form of EIP-2098."""
-    s = int.from_bytes(signature[32:64]) | (signature[64] - 27) << 255
-    return signature[:32] + s.to_bytes(32)
 
 
 @pytest.mark.parametrize(
