@@ -45,6 +45,7 @@ class SeenEmergency:
         opened_at: When.
         valid_until: When it ends at the latest, excluded.
         open: Whether it still permits reading.
+        reason: Commitment to the reason; `Patient.reason_of` opens it.
     """
 
     emergency_id: Digest
@@ -52,6 +53,7 @@ class SeenEmergency:
     opened_at: datetime
     valid_until: datetime
     open: bool
+    reason: Digest
 
 
 def consents_of(contracts: Contracts, patient: Address) -> list[GivenConsent]:
@@ -90,6 +92,7 @@ def emergencies_of(contracts: Contracts, patient: Address) -> list[SeenEmergency
             valid_until=moment(event.valid_until),
             open=latest[event.grantee] == event.emergency_id
             and bool(contracts.call("Consents", "isEmergencyActive", patient, event.grantee)),
+            reason=event.reason,
         )
         for event in opened
     ]

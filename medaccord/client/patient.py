@@ -18,15 +18,23 @@ from medaccord.chain.reverts import translated
 from medaccord.chain.values import seconds
 from medaccord.client.audit_log import VerifiedLog, fetch_log
 from medaccord.client.directory import Directory, steward_of
-from medaccord.client.gatekeeper_api import reading_answer
+from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.history import GivenConsent, SeenEmergency, consents_of, emergencies_of
 from medaccord.client.inbox import ReceivedRequest, read_inbox
 from medaccord.client.reading import Answer, Reader
 from medaccord.client.relay import Relayed, relay
 from medaccord.client.visitor import Visitor
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import InvalidRequest
-from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest, digest
+from medaccord.core.emergency import EmergencyReason
+from medaccord.core.errors import CommitmentMismatch, InvalidRequest
+from medaccord.core.identifiers import (
+    ZERO_DIGEST,
+    Address,
+    ConsentId,
+    Digest,
+    digest,
+    hex_digest,
+)
 from medaccord.core.purposes import Purpose
 from medaccord.core.terms import Terms
 from medaccord.core.typed_data import typed
@@ -245,6 +253,29 @@ class Patient(Visitor):
     def emergencies(self) -> list[SeenEmergency]:
         """Emergency access opened to this account's records, read from the chain itself."""
         return emergencies_of(self._contracts, self.account)
+
+    def reason_of(self, seen: SeenEmergency) -> EmergencyReason:
+        """Why emergency access was opened, as the organisation told the gatekeeper.
+
+        Args:
+            seen: From `emergencies`.
+
+        Raises:
+            CommitmentMismatch: What the gatekeeper shows is not what was committed to on chain.
+            InvalidRequest: The reason was not told yet; nothing is released before.
+            AccessRefused: The key may not read for the account.
+            TransportError: The gatekeeper does not answer, or badly.
+        """
+        answer = json_object(self._session.get("/openings"))
+        told = answer.get("emergencies")
+        document = told.get(hex_digest(seen.emergency_id)) if isinstance(told, dict) else None
+        if document is None:
+            raise InvalidRequest("the reason was not told to this gatekeeper: nothing was released")
+        with reading_answer(self._api.url):
+            reason = EmergencyReason.parse(document)
+        if reason.commitment != seen.reason:
+            raise CommitmentMismatch("this is not the reason that was committed to on chain")
+        return reason
 
     def close_emergency(self, grantee: Address) -> Relayed:
         """End an organisation's emergency access, and bar it until allowed again."""

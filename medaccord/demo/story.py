@@ -249,6 +249,7 @@ def _emergency(tell: Narrator, stage: Stage, patient: Patient, c: Provider) -> N
         f"The patient sees at once: {patient.directory.name(seen.grantee)}, opened "
         f"{seen.opened_at:%Y-%m-%d %H:%M} UTC, {'open' if seen.open else 'closed'}."
     )
+    tell.say(f"The reason, checked against the chain: {patient.reason_of(seen).code.display}.")
     tell.mined("The patient closes it", patient.close_emergency(seen.grantee))
     _expect_refusal(
         tell,

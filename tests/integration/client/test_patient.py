@@ -10,7 +10,13 @@ import pytest
 from medaccord.chain import Power, reverts
 from medaccord.client import Patient, Provider, ReceivedRequest
 from medaccord.core.emergency import EmergencyCode
-from medaccord.core.errors import AccessRefused, InvalidRequest, TransportError
+from medaccord.core.errors import (
+    AccessRefused,
+    CommitmentMismatch,
+    InvalidRequest,
+    TransportError,
+)
+from medaccord.core.identifiers import ZERO_DIGEST
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.demo.stage import Hospital, Stage
@@ -194,6 +200,13 @@ def test_emergencies_tell_who_and_when_and_whether_still_open(
     assert (seen.grantee, seen.open) == (ambulance.account, True)
     assert seen.opened_at == stage.network.head().timestamp
     assert timedelta() < seen.valid_until - seen.opened_at <= HOUR
+    assert patient.reason_of(seen).code is EmergencyCode.UNCONSCIOUS
+    forged = replace(seen, reason=ZERO_DIGEST)
+    with pytest.raises(CommitmentMismatch, match="not the reason that was committed to"):
+        patient.reason_of(forged)
+    untold = replace(seen, emergency_id=ZERO_DIGEST)
+    with pytest.raises(InvalidRequest, match="the reason was not told"):
+        patient.reason_of(untold)
     stage.chain.advance(HOUR)
     assert [each.open for each in patient.emergencies()] == [False]
     assert_refused(Refusal.EMERGENCY_ENDED, ambulance, patient, "Condition")
