@@ -89,6 +89,7 @@ class ContractMachine(RuleBasedStateMachine):
         self.sent: list[Sent] = []
         self.prepared = False  # from when on transactions count
         self.turn = 0  # how many of this example did
+        self.sound = True  # whether nothing has failed, which what fails later must not hide
 
     @classmethod
     def met(cls) -> set[str]:
@@ -136,7 +137,16 @@ class ContractMachine(RuleBasedStateMachine):
         return self.send(Sent(action.contract, sender, action.function, arguments, proof, expected))
 
     def send(self, sent: Sent) -> Event | None:
-        """Send a transaction and hold the contract to the model."""
+        """Send a transaction, and hold the contract to the model and to what must never happen."""
+        self.sound = False
+        event = self._compare(sent)
+        if event is not None:
+            self.watch(sent, event)
+        self.look(self.turn)
+        self.sound = True
+        return event
+
+    def _compare(self, sent: Sent) -> Event | None:
         if self.prepared:
             self.sent.append(sent)
             self.turn += 1
@@ -158,6 +168,20 @@ class ContractMachine(RuleBasedStateMachine):
         assert sent.contract.events(receipt) == [event]
         type(self).events[event.name] += self.prepared
         return event
+
+    def watch(self, sent: Sent, event: Event) -> None:
+        """Refuse the forbidden transitions, without asking the model."""
+
+    def look(self, turn: int) -> None:
+        """Compare the answer of one view with the model's, another each time."""
+
+    def look_at_everything(self) -> None:
+        """Compare the answers of all views with the model's."""
+
+    def teardown(self) -> None:
+        """Looks at everything once more, unless something failed already."""
+        if self.sound:
+            self.look_at_everything()
 
     @precondition(lambda self: self.sent)
     @rule(which=st.integers(0, 999))

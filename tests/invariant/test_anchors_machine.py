@@ -39,14 +39,6 @@ class AnchorsMachine(Disturbances):
     def begin(self) -> None:
         self.settle()
 
-    def send(self, sent: Sent) -> Event | None:
-        event = super().send(sent)
-        if event is not None and event.name == "Anchored":
-            self.watch(event)
-        if self.prepared:
-            self.look(KEYS[NAMES[self.turn % 5]].address, TOPICS[self.turn // 5 % 2])
-        return event
-
     @rule(
         name=st.sampled_from(NAMES),
         topic=st.sampled_from(TOPICS),
@@ -88,8 +80,10 @@ class AnchorsMachine(Disturbances):
         """Builds on the head, as a gatekeeper does most of the time."""
         self.append(name, topic, root, "head", 0, "controller", way)
 
-    def watch(self, event: Event) -> None:
+    def watch(self, sent: Sent, event: Event) -> None:
         """A stream never forks and never shrinks: each head is new and follows the last."""
+        if event.name != "Anchored":
+            return
         values = event.values
         heads = self.heads[values["account"], values["topic"]]
         assert values["previous"] == heads[-1], "the stream forked"
@@ -98,14 +92,18 @@ class AnchorsMachine(Disturbances):
         assert ask(self.world.registry, "isAuthorised", account, by, ANCHOR), "by another"
         heads.append(values["head"])
 
-    def look(self, account: str, topic: bytes) -> None:
+    def look(self, turn: int) -> None:
+        name, topic = NAMES[turn % len(NAMES)], TOPICS[turn // len(NAMES) % len(TOPICS)]
+        self.look_at_stream(KEYS[name].address, topic)
+
+    def look_at_stream(self, account: str, topic: bytes) -> None:
         head = ask(self.world.anchors, "headOf", account, topic)
         assert head == head_of(self.anchors.streams[account, topic])
         assert head == self.heads[account, topic][-1]
 
-    def teardown(self) -> None:
+    def look_at_everything(self) -> None:
         for account, topic in self.heads:
-            self.look(account, topic)
+            self.look_at_stream(account, topic)
 
 
 def test_anchors_do_what_the_model_does() -> None:

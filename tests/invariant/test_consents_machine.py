@@ -55,14 +55,6 @@ class ConsentsMachine(Disturbances):
     def bounds(self) -> set[int]:
         return super().bounds() | self.consents.bounds()
 
-    def send(self, sent: Sent) -> Event | None:
-        event = super().send(sent)
-        if event is not None:
-            self.watch(event)
-        if self.prepared:
-            self.look(self.turn)
-        return event
-
     # Consents
 
     @rule(
@@ -236,7 +228,7 @@ class ConsentsMachine(Disturbances):
 
     # Forbidden transitions, without asking the model
 
-    def watch(self, event: Event) -> None:
+    def watch(self, sent: Sent, event: Event) -> None:
         values = event.values
         pair = (values.get("patient", ""), values.get("grantee", ""))
         if event.name == "ConsentGranted":
@@ -281,7 +273,6 @@ class ConsentsMachine(Disturbances):
     # The contract's answers against the model's and against what was watched
 
     def look(self, turn: int) -> None:
-        """Ask one thing, another each time."""
         if turn % 3 and self.signed:
             consent = self.signed[-1 - turn // 3 % len(self.signed)]
             self.look_at_consent(consent, stored=turn % 3 == 2)
@@ -330,7 +321,7 @@ class ConsentsMachine(Disturbances):
             assert active is self.consents.is_emergency_active(now, *pair)
             assert not active or now < self.open_until.get(pair, 0), "active after its end"
 
-    def teardown(self) -> None:
+    def look_at_everything(self) -> None:
         for consent in self.signed:
             self.look_at_consent(consent, stored=False)
         for patient in ("patient", "hospital"):

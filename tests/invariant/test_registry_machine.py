@@ -51,13 +51,6 @@ class RegistryMachine(AccountRules, OrganisationRules):
         self.set_guardians("patient", "controller", "family", 0, 1000, Way.RELAYED)
         self.prepared = True
 
-    def send(self, sent: Sent) -> Event | None:
-        event = super().send(sent)
-        if event is not None:
-            self.watch(sent, event)
-        self.look(self.turn)
-        return event
-
     # Forbidden transitions, without asking the model
 
     def watch(self, sent: Sent, event: Event) -> None:
@@ -87,7 +80,6 @@ class RegistryMachine(AccountRules, OrganisationRules):
     # The contract's answers against the model's
 
     def look(self, turn: int) -> None:
-        """Ask one thing, another each time."""
         addresses = [key.address for key in KEYS.values()]
         account, other = addresses[turn % 4], addresses[turn % len(addresses)]
         power = POWERS[turn // 3 % len(POWERS)]
@@ -147,7 +139,7 @@ class RegistryMachine(AccountRules, OrganisationRules):
         pending = self.model.account(account).pending
         return pending is None or power in (RESTRICT, ANCHOR)
 
-    def teardown(self) -> None:
+    def look_at_everything(self) -> None:
         for number, name in enumerate(("patient", "hospital", "clinician", "department")):
             key = list(KEYS.values())[self.turn % len(KEYS)]
             for question, expected in self.answers(KEYS[name].address, key.address, POWERS[number]):
