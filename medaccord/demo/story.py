@@ -190,12 +190,12 @@ def _consent(tell: Narrator, stage: Stage, patient: Patient, b: Provider) -> Con
     )
     tell.answered("the request lies in the patient's inbox; nothing of it is on chain")
     (received,) = patient.inbox()
-    tell.say(f"Inbox: “{received.sentence}”")
+    tell.say(f"Inbox: {received.sentence}")
     request = received.request
     narrowed = received.narrowed(scopes=[LABORATORY])
     names = patient.directory.names(narrowed.stewards)
     sentence = narrowed.sentence(stage.b.name, names, request.valid_from, request.valid_until)
-    tell.say(f"Granted: “{sentence}”")
+    tell.say(f"Granted: {sentence}")
     granted = patient.grant(received, terms=narrowed)
     consent = granted.action.digest
     tell.mined(f"The patient signs consent {short(consent)}, Hospital A relays", granted)
