@@ -47,7 +47,7 @@ class Boundary:
             if body is None:
                 return
             await self._app(scope, _Replay(body, receive), watched_send)
-        except Exception as error:
+        except Exception as error:  # whatever failed, the outside gets an answer, no trace
             if not isinstance(error, BodyTooLarge):
                 _log.exception("%s %r failed", scope["method"], scope["path"])
             if started and not finished:

@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
 
 from eth_utils.crypto import keccak
 
 from medaccord.chain.network import Clock, Network
 from medaccord.chain.powers import Power
-from medaccord.chain.reverts import translated
+from medaccord.chain.wallets import wallet_agrees
 from medaccord.core.decision import Bounds, check_freshness
 from medaccord.core.errors import (
     AccessRefused,
-    ContractReverted,
     SignatureMismatch,
     TransportError,
 )
@@ -22,17 +20,6 @@ from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import recover_text
 from medaccord.core.typed_data import TypedData, recover
 from medaccord.ledger import Ledger
-
-_MAGIC: Final = bytes.fromhex("1626ba7e")
-_WALLET_ABI: Final[list[dict[str, Any]]] = [
-    {
-        "type": "function",
-        "name": "isValidSignature",
-        "stateMutability": "view",
-        "inputs": [{"name": "hash", "type": "bytes32"}, {"name": "signature", "type": "bytes"}],
-        "outputs": [{"name": "magic", "type": "bytes4"}],
-    }
-]
 
 
 class Standing:
@@ -111,17 +98,5 @@ class Standing:
         with suppress(SignatureMismatch):
             if signer() == by:
                 return
-        if not self._is_valid_for_wallet(by, signed, signature):
+        if not wallet_agrees(self._network, by, signed, signature):
             raise SignatureMismatch(f"{by} did not sign this: sign it with that key")
-
-    def _is_valid_for_wallet(self, wallet: Address, signed: Digest, signature: bytes) -> bool:
-        """Ask a wallet that is a contract. Source: ERC-1271."""
-        with translated():
-            if not self._network.web3.eth.get_code(wallet):
-                return False
-        contract = self._network.web3.eth.contract(wallet, abi=_WALLET_ABI)
-        try:
-            answer = self._network.call(contract.functions.isValidSignature(signed, signature))
-        except ContractReverted:
-            return False
-        return bytes(answer) == _MAGIC
