@@ -10,12 +10,16 @@ MedaccordError
 │ ├ InvalidRequest           a request for access, or the parameters of a call
 │ ├ InvalidSignIn            an EIP-4361 sign-in message
 │ ├ InvalidDeployment        the record of a deployment
+│ ├ InvalidSetting           a setting of the environment, of .env or of the command line
+│ ├ WrongPassphrase          a passphrase that does not open the file it was given for
 │ ├ NotFound                 gatekeeper.errors: no such thing, or none the asker may know of
 │ ├ Conflict                 gatekeeper.errors: it is there already, in another state
 │ └ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
 ├ TransportError             a node or a gatekeeper is out of reach, or answered badly
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
 ├ KeyMissing                 the key is not, or no longer, in the key store
+├ StoreFailed                the database is out of reach, full, or held by somebody else too long
+├ ErasureRefused             a legal hold forbids to erase
 ├ HistoryMoved               ledger.history: another process follows the chain into the database
 ├ StoryBroken                demo.story: a check of the story failed, which is a defect
 ├ EnrolmentRefused           gatekeeper.errors: the enrolment code opens nothing
@@ -23,6 +27,7 @@ MedaccordError
 └ VerificationFailed         something does not check
   ├ CommitmentMismatch       a document is not the one committed to
   ├ ProofMismatch            a record or an entry is not under the root it is said to be under
+  │ └ RecordSuperseded       an older version of a record was served as the newest
   ├ LogMismatch              an audit log was cut, changed, reordered or replaced
   ├ ReceiptMismatch          a receipt does not fit what it is the receipt for
   ├ SignatureMismatch        a signature is malformed, malleable or by somebody else
@@ -38,6 +43,7 @@ __all__ = [
     "ContractReverted",
     "DecryptionFailed",
     "DeploymentMismatch",
+    "ErasureRefused",
     "InvalidBundle",
     "InvalidDeployment",
     "InvalidDocument",
@@ -45,6 +51,7 @@ __all__ = [
     "InvalidInput",
     "InvalidRequest",
     "InvalidScope",
+    "InvalidSetting",
     "InvalidSignIn",
     "InvalidTerms",
     "KeyMissing",
@@ -52,9 +59,12 @@ __all__ = [
     "MedaccordError",
     "ProofMismatch",
     "ReceiptMismatch",
+    "RecordSuperseded",
     "SignatureMismatch",
+    "StoreFailed",
     "TransportError",
     "VerificationFailed",
+    "WrongPassphrase",
 ]
 
 
@@ -119,6 +129,14 @@ class InvalidDeployment(InvalidInput):
     """A deployment record that is missing, malformed or incomplete."""
 
 
+class InvalidSetting(InvalidInput):
+    """A setting that is missing or malformed; the message names it, never a secret's value."""
+
+
+class WrongPassphrase(InvalidInput):
+    """A passphrase that does not open the file it was given for."""
+
+
 class TransportError(MedaccordError):
     """A node or a gatekeeper could not be reached, or its answer made no sense."""
 
@@ -129,6 +147,14 @@ class ContractReverted(MedaccordError):
 
 class KeyMissing(MedaccordError):
     """The key asked for is not in the key store: never made there, or erased."""
+
+
+class StoreFailed(MedaccordError):
+    """The database is out of reach, full, or held by somebody else for too long."""
+
+
+class ErasureRefused(MedaccordError):
+    """Something must not be erased: a legal hold is on it. Nothing was erased."""
 
 
 class AccessRefused(MedaccordError):
@@ -156,6 +182,21 @@ class CommitmentMismatch(VerificationFailed):
 
 class ProofMismatch(VerificationFailed):
     """A leaf, an entry or a record is not where its proof says it is."""
+
+
+class RecordSuperseded(ProofMismatch):
+    """The chain says that a record has a newer version than the one served as the newest.
+
+    Attributes:
+        version: The version served.
+        latest: The newest version, as the steward anchored it.
+    """
+
+    def __init__(self, version: int, latest: int) -> None:
+        """Name both versions."""
+        super().__init__(f"version {version} was served as the newest, which is version {latest}")
+        self.version = version
+        self.latest = latest
 
 
 class LogMismatch(VerificationFailed):

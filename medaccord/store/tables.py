@@ -36,10 +36,12 @@ metadata = MetaData(
 )
 
 
-def _sealed() -> tuple[Column[Any], Column[Any]]:
+def _sealed() -> tuple[Column[Any], ...]:
     return (
         Column("ciphertext", LargeBinary, nullable=False),
         Column("wrapped_key", LargeBinary(80), nullable=False),
+        # which of its owner's keys the data key is wrapped to; counts up as keys are renewed
+        Column("key_generation", Integer, nullable=False, server_default="1"),
     )
 
 
@@ -79,8 +81,9 @@ batch = Table(
     Column("id", KEY, primary_key=True),
     Column("patient_ref", OWNER, nullable=False),
     Column("topic", DIGEST, nullable=False, index=True),
-    Column("root", DIGEST, nullable=False),
+    Column("root", DIGEST, nullable=False),  # what is anchored
     Column("leaves", LargeBinary, nullable=False),  # salted, 32 bytes each; outlives an erasure
+    Column("state", DIGEST),  # root over the newest versions; NULL in batches of version 0001
     Column("prepared_at", Instant, nullable=False),
     Column("transaction_hash", DIGEST),
     Column("block_number", BigInteger),
@@ -117,6 +120,38 @@ record_index = Table(
     *_sealed(),
 )
 
+imported_file = Table(
+    "imported_file",
+    metadata,
+    Column("file", DIGEST, primary_key=True),  # keyed hash of its bytes
+    Column("size", BigInteger, nullable=False),  # in bytes
+    Column("resources", Integer, nullable=False),
+    Column("imported_at", Instant, nullable=False),
+)
+
+# --- Erasure: what was erased here, and what must not be ---
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", OWNER, nullable=False, index=True),
+    Column("record", DIGEST),  # keyed hash of "Type/id"; NULL where it was all of the owner's
+    Column("upto_generation", Integer),  # what was sealed to later keys is not meant
+    Column("erased_at", Instant, nullable=False),
+)
+
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("owner", OWNER, nullable=False, index=True),
+    Column("record", DIGEST),  # NULL where it is on all of the owner's
+    Column("placed_at", Instant, nullable=False),
+    Column("lifted_at", Instant),
+    *_sealed(),  # the reason, sealed to the steward's own key
+)
+
 # --- Audit log ---
 
 audit_entry = Table(
@@ -124,7 +159,7 @@ audit_entry = Table(
     metadata,
     Column("relationship", DIGEST, primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("patient_ref", OWNER, nullable=False, index=True),
+    Column("patient_ref", OWNER, nullable=False, index=True),  # whose key seals it
     Column("at", Instant, nullable=False),
     Column("commitment", DIGEST, nullable=False),
     Column("head", DIGEST, nullable=False),
@@ -225,6 +260,39 @@ pending_revocation = Table(
     UniqueConstraint("kind", "account", "subject", "number"),
 )
 
+# --- Transactions on their way ---
+
+outgoing_transaction = Table(
+    "outgoing_transaction",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("genesis_hash", DIGEST, nullable=False),  # a nonce belongs to one chain
+    Column("sender", ADDRESS, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("purpose", String(128)),  # what it is for: at most one of a purpose is on its way
+    Column("document", Text, nullable=False),  # the transaction without its fees, JSON
+    Column("prepared_at", Instant, nullable=False),
+    Column("settled_at", Instant),  # mined and final, or its nonce was taken by another
+    UniqueConstraint("genesis_hash", "sender", "nonce"),
+)
+
+outgoing_attempt = Table(
+    "outgoing_attempt",
+    metadata,
+    Column("hash", DIGEST, primary_key=True),
+    Column(
+        "transaction_id",
+        KEY,
+        ForeignKey("outgoing_transaction.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("raw", LargeBinary, nullable=False),
+    Column("max_fee", String(32), nullable=False),  # wei a unit of gas, in decimal
+    Column("max_priority_fee", String(32), nullable=False),
+    Column("sent_at", Instant, nullable=False),
+)
+
 # --- Sign-in ---
 
 sign_in_nonce = Table(
@@ -258,3 +326,4 @@ directory_profile = Table(
 )
 
 Index("ix_batch_unanchored", batch.c.anchored_at)
+Index("ix_outgoing_transaction_unsettled", outgoing_transaction.c.settled_at)
