@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,18 @@ def problem(data: bytes | str) -> str:
 # ---- numbers
 
 
+DECIMALS = (
+    *("1", "1.0", "1.00", "0.1", "0.10", "0.1000000000000000055"),
+    *("1e3", "1E3", "1e+3", "1E+3", "1000", "1e-3", "0", "-0", "0.00", "-0.00", "0e0"),
+    *("12345678901234567890.123456789", "1e400", "-1e-400"),
+)
+"""Source: FHIR R4 datatypes, decimal, and the values of HL7's own decimal examples."""
+
+
 def test_decimals_stay_apart_when_a_float_would_make_them_one() -> None:
-    lexemes = ["1", "1.0", "1.00", "0.1", "0.1000000000000000055"]
-    records = [f'{{"value":{lexeme}}}'.encode() for lexeme in lexemes]
-    assert [encode(parse(record)) for record in records] == records
-    assert len({record_hash(parse_object(record)) for record in records}) == len(lexemes)
+    records = [f'{{"value":{lexeme}}}'.encode() for lexeme in DECIMALS]
+    assert [record_bytes(parse_object(record)) for record in records] == records
+    assert len({record_hash(parse_object(record)) for record in records}) == len(DECIMALS)
 
 
 @given(numbers)
@@ -85,9 +93,18 @@ def test_text_is_refused_when_it_holds_what_is_no_number(constant: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 1.5])
-def test_value_is_refused_when_it_holds_a_python_number(value: Any) -> None:
+@pytest.mark.parametrize("held", [lambda value: {"value": value}, lambda value: [value]])
+def test_value_is_refused_when_it_holds_a_python_number(
+    held: Callable[[Any], Any], value: Any
+) -> None:
     with pytest.raises(InvalidDocument, match=f"a {type(value).__name__} has no lossless form"):
-        encode({"value": value})
+        encode(held(value))
+
+
+@pytest.mark.parametrize("value", [{1: "a"}, {"a": {None: "b"}}, {"a": "b", 1: "c"}])
+def test_value_is_refused_when_the_name_of_a_member_is_no_string(value: Any) -> None:
+    with pytest.raises(InvalidDocument, match="the name of a member is no string"):
+        encode(value)
 
 
 # ---- the one form
@@ -216,6 +233,11 @@ def test_depth_is_bounded_when_read_and_when_written(left: str, right: str) -> N
 @pytest.mark.parametrize("text", ["[" * 500_000, '{"a":' * 200_000])
 def test_text_is_refused_when_it_is_deep_enough_to_exhaust_the_stack(text: str) -> None:
     assert problem(text).startswith(f"nested more than {MAX_DEPTH} deep")
+
+
+def test_text_is_read_when_it_has_many_brackets_side_by_side() -> None:
+    text = "[" + ",".join(["[[],{}]"] * MAX_DEPTH) + "]"
+    assert encode(parse(text)).decode() == text
 
 
 def test_brackets_do_not_count_when_they_stand_in_strings() -> None:
