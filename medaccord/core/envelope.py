@@ -61,15 +61,8 @@ def seal(
     Raises:
         InvalidInput: The recipient is no X25519 public key, or of low order.
     """
-    try:
-        public_key = X25519PublicKey.from_public_bytes(recipient)
-    except ValueError as error:
-        raise InvalidInput("the recipient is no X25519 public key of 32 bytes") from error
     key, nonce = random(_KEY_BYTES), random(_NONCE_BYTES)
-    try:
-        wrapped_key = _SUITE.encrypt(key, public_key, info=PROFILE + context)
-    except ValueError as error:
-        raise InvalidInput("the recipient is an X25519 key of low order") from error
+    wrapped_key = _wrap(key, recipient, context)
     ciphertext = nonce + AESGCM(key).encrypt(nonce, plaintext, context)
     return Sealed(ciphertext=ciphertext, wrapped_key=wrapped_key)
 
@@ -86,24 +79,55 @@ def open_sealed(sealed: Sealed, private_key: bytes, context: bytes) -> bytes:
         DecryptionFailed: A part was changed or cut, the context is another, or the key is.
         InvalidInput: The private key has not 32 bytes.
     """
-    try:
-        opener = X25519PrivateKey.from_private_bytes(private_key)
-    except ValueError as error:
-        raise InvalidInput("an X25519 private key has 32 bytes") from error
-    if len(sealed.wrapped_key) != WRAPPED_KEY_BYTES:
-        raise DecryptionFailed(
-            f"the wrapped key has {len(sealed.wrapped_key)} bytes, not {WRAPPED_KEY_BYTES}"
-        )
+    key = _unwrap(sealed.wrapped_key, private_key, context)
     if len(sealed.ciphertext) < _NONCE_BYTES + _TAG_BYTES:
         raise DecryptionFailed("the sealed record is cut off")
-    try:
-        key = _SUITE.decrypt(sealed.wrapped_key, opener, info=PROFILE + context)
-    except (InvalidTag, ValueError) as error:
-        raise DecryptionFailed(
-            "the data key does not open: it was changed, or the key or the context is another"
-        ) from error
     nonce, body = sealed.ciphertext[:_NONCE_BYTES], sealed.ciphertext[_NONCE_BYTES:]
     try:
         return AESGCM(key).decrypt(nonce, body, context)
     except InvalidTag as error:
         raise DecryptionFailed("the sealed record does not open: it was changed") from error
+
+
+def rewrap(wrapped_key: bytes, private_key: bytes, recipient: bytes, context: bytes) -> bytes:
+    """Wrap the data key of something sealed to another key; its ciphertext stays as it is.
+
+    Args:
+        wrapped_key: The data key as it is wrapped now.
+        private_key: X25519 private key that opens it, 32 bytes.
+        recipient: X25519 public key it is wrapped to from now on, 32 bytes.
+        context: The bytes it was sealed with.
+
+    Raises:
+        DecryptionFailed: The wrapped key was changed, the context is another, or the key is.
+        InvalidInput: A key is none.
+    """
+    return _wrap(_unwrap(wrapped_key, private_key, context), recipient, context)
+
+
+def _wrap(key: bytes, recipient: bytes, context: bytes) -> bytes:
+    try:
+        public_key = X25519PublicKey.from_public_bytes(recipient)
+    except ValueError as error:
+        raise InvalidInput("the recipient is no X25519 public key of 32 bytes") from error
+    try:
+        return _SUITE.encrypt(key, public_key, info=PROFILE + context)
+    except ValueError as error:
+        raise InvalidInput("the recipient is an X25519 key of low order") from error
+
+
+def _unwrap(wrapped_key: bytes, private_key: bytes, context: bytes) -> bytes:
+    try:
+        opener = X25519PrivateKey.from_private_bytes(private_key)
+    except ValueError as error:
+        raise InvalidInput("an X25519 private key has 32 bytes") from error
+    if len(wrapped_key) != WRAPPED_KEY_BYTES:
+        raise DecryptionFailed(
+            f"the wrapped key has {len(wrapped_key)} bytes, not {WRAPPED_KEY_BYTES}"
+        )
+    try:
+        return _SUITE.decrypt(wrapped_key, opener, info=PROFILE + context)
+    except (InvalidTag, ValueError) as error:
+        raise DecryptionFailed(
+            "the data key does not open: it was changed, or the key or the context is another"
+        ) from error

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from sqlalchemy import Row, delete, func, select, update
 
 from medaccord.core.canonical import Number, Value, encode, parse_object
-from medaccord.core.envelope import Sealed
 from medaccord.core.identifiers import Address
 from medaccord.demo.stage import Hospital
 from medaccord.keys import FolderPatientKeys, StewardSecrets
-from medaccord.records import PatientAccounts, Pseudonyms
+from medaccord.records import PatientAccounts, Pseudonyms, Sealer
 from medaccord.records.sealing import VersionId, open_version, seal_version
 from medaccord.store import open_engine, reading, writing
 from medaccord.store.tables import audit_entry, batch, record_version
@@ -23,10 +22,11 @@ class Insider:
     def __init__(self, hospital: Hospital, steward: Address, patient: Address) -> None:
         """Get at one patient's rows."""
         self._engine = open_engine(hospital.database)
-        self._keys = FolderPatientKeys(hospital.keys)
+        keys = FolderPatientKeys(hospital.keys)
+        self._sealer = Sealer(keys)
         self._names = Pseudonyms(StewardSecrets(hospital.keys))
         self._steward = steward
-        self._owner = PatientAccounts(self._engine, self._keys).owner_of(patient)
+        self._owner = PatientAccounts(self._engine, keys).owner_of(patient)
         self._topic = self._names.records_topic(self._owner)
 
     def close(self) -> None:
@@ -53,8 +53,8 @@ class Insider:
         """
         version = self._version(name)
         record = _rewritten(parse_object(self._content(name)), Number(before), Number(after))
-        sealed, _ = seal_version(version, encode(record), self._keys.public(self._owner))
-        self._write(name, ciphertext=sealed.ciphertext, wrapped_key=sealed.wrapped_key)
+        sealed, _ = seal_version(version, encode(record), self._sealer)
+        self._write(name, **sealed)
 
     def a_number_in(self, name: str) -> str | None:
         """A number of a record, one written as 1.00 if there is any; None where there is none."""
@@ -73,8 +73,7 @@ class Insider:
 
     def _content(self, name: str) -> bytes:
         row = self._row(name)
-        sealed = Sealed(ciphertext=row.ciphertext, wrapped_key=row.wrapped_key)
-        return open_version(self._version(name), sealed, self._keys.private(self._owner)).content
+        return open_version(self._version(name), row._mapping, self._sealer).content
 
     def _version(self, name: str) -> VersionId:
         row = self._row(name)
@@ -100,7 +99,7 @@ class Insider:
                 .limit(1)
             ).one()
 
-    def _write(self, name: str, **values: bytes) -> None:
+    def _write(self, name: str, **values: object) -> None:
         row = self._row(name)
         with writing(self._engine) as connection:
             connection.execute(

@@ -18,12 +18,10 @@ from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_k
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DecryptionFailed
 from medaccord.core.identifiers import Address, Digest, digest
-from medaccord.gatekeeper.sealing import Sealer
-from medaccord.records import Owner
+from medaccord.records import Owner, Sealer
+from medaccord.records.sealed_rows import entry_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import audit_entry
-
-_KIND = "audit_entry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +146,7 @@ class AuditLog:
                     **self._sealer.seal(
                         subject.owner,
                         entry.document_bytes,
-                        kind=_KIND,
-                        row=_row(subject.relationship, entry.number),
+                        entry_context(subject.relationship, entry.number),
                     ),
                 )
             )
@@ -174,9 +171,9 @@ class AuditLog:
             ).all()
         entries = []
         for row in rows:
-            place = _row(subject.relationship, row.number)
+            place = entry_context(subject.relationship, row.number)
             with suppress(DecryptionFailed):
-                opened = self._sealer.open(subject.owner, row._mapping, kind=_KIND, row=place)
+                opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
                 entries.append(AuditEntry.parse(opened))
         return LogPage(
             count=count,
@@ -194,7 +191,3 @@ def _last(connection: Connection, relationship: Digest) -> tuple[int, Digest]:
         .limit(1)
     ).first()
     return (0, GENESIS) if row is None else (row.number, digest(row.head))
-
-
-def _row(relationship: Digest, number: int) -> bytes:
-    return relationship + number.to_bytes(8, "big")

@@ -21,12 +21,12 @@ from medaccord.core.requests import AccessRequest
 from medaccord.core.typed_data import Domain
 from medaccord.gatekeeper.audit_log import AuditLog, Event
 from medaccord.gatekeeper.errors import Conflict
-from medaccord.gatekeeper.sealing import Sealer
 from medaccord.gatekeeper.sign_in import Session, SignIn
 from medaccord.gatekeeper.standing import Standing
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
 from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts
+from medaccord.records import Owner, PatientAccounts, Sealer
+from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import request_inbox
 
@@ -131,7 +131,7 @@ class Inbox:
             raise
         now = self._standing.clock()
         content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}
-        sealed = self._sealer.seal(owner, document_bytes(content), kind=_KIND, row=found)
+        sealed = self._sealer.seal(owner, document_bytes(content), row_context(_KIND, found))
         with writing(self._engine) as connection:
             if connection.scalar(
                 select(request_inbox.c.digest).where(request_inbox.c.digest == found)
@@ -202,7 +202,7 @@ class Inbox:
 
     def _received(self, owner: Owner, row: RowMapping, answered: Collection[Digest]) -> Received:
         found = digest(row["digest"])
-        content = json.loads(self._sealer.open(owner, row, kind=_KIND, row=found))
+        content = json.loads(self._sealer.open(owner, row, row_context(_KIND, found)))
         request = AccessRequest.parse(content["request"])
         state: State = "open"
         if found in answered:

@@ -18,11 +18,11 @@ from medaccord.core.errors import AccessRefused, CommitmentMismatch, DecryptionF
 from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
-from medaccord.gatekeeper.sealing import Sealer
 from medaccord.gatekeeper.sign_in import Session, SignIn
 from medaccord.gatekeeper.wire import AddressField, DigestField, Form
 from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts
+from medaccord.records import Owner, PatientAccounts, Sealer
+from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import reason_opening, terms_opening
 
@@ -146,7 +146,7 @@ class Openings:
                         key.name: value,
                         "patient": patient,
                         "received_at": self._clock(),
-                        **self._sealer.seal(owner, document, kind=key.table.name, row=value),
+                        **self._sealer.seal(owner, document, row_context(key.table.name, value)),
                     }
                 )
             )
@@ -159,8 +159,8 @@ class Openings:
         for row in rows:
             value = digest(row._mapping[key])
             with suppress(DecryptionFailed):
-                document = self._sealer.open(owner, row._mapping, kind=key.table.name, row=value)
-                yield value, document
+                context = row_context(key.table.name, value)
+                yield value, self._sealer.open(owner, row._mapping, context)
 
 
 class TermsForm(Form):

@@ -29,13 +29,19 @@ from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.reading import Reading
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.relay import Relay
-from medaccord.gatekeeper.sealing import Sealer
 from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.standing import Standing
 from medaccord.keys import FolderPatientKeys, Signer, StewardSecrets
 from medaccord.ledger import Ledger
-from medaccord.records import Batches, Importer, PatientAccounts, Pseudonyms, RecordRepository
+from medaccord.records import (
+    Batches,
+    Importer,
+    PatientAccounts,
+    Pseudonyms,
+    RecordRepository,
+    Sealer,
+)
 from medaccord.records.patients import ensure_key
 from medaccord.store import open_engine
 
@@ -149,7 +155,7 @@ class Gatekeeper:
             ledger=ledger,
             standing=standing,
             openings=self.openings,
-            repository=RecordRepository(engine, keys, names, steward, ledger),
+            repository=RecordRepository(engine, sealer, names, steward, ledger),
             log=log,
             receipts=Receipts(steward=steward, domain=contracts.off_chain_domain, signer=signer),
             cursors=Cursors(_derived(secrets, "cursor")),
@@ -163,7 +169,7 @@ class Gatekeeper:
             contracts=contracts,
             ledger=ledger,
             sender=sender,
-            importer=Importer(engine, keys, names, steward),
+            importer=Importer(engine, sealer, names, steward),
             batches=Batches(engine),
         )
         self._background = (

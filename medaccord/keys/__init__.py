@@ -1,6 +1,6 @@
 """Keys: who signs, the seed phrase of a person, and the keys a steward keeps for its patients."""
 
-from medaccord.keys.patient_keys import FolderPatientKeys, PatientKeys, StewardSecrets
+from medaccord.keys.patient_keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
 from medaccord.keys.seed import Seed
 from medaccord.keys.signer import LocalSigner, Signer
 
@@ -8,6 +8,7 @@ __all__ = [
     "FolderPatientKeys",
     "LocalSigner",
     "PatientKeys",
+    "PublicKey",
     "Seed",
     "Signer",
     "StewardSecrets",

@@ -5,6 +5,7 @@ from medaccord.records.importer import Imported, Importer
 from medaccord.records.patients import PatientAccounts, ensure_key
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.repository import Anchors, Found, Record, RecordRepository
+from medaccord.records.sealer import Sealer
 
 __all__ = [
     "Anchors",
@@ -18,5 +19,6 @@ __all__ = [
     "Pseudonyms",
     "Record",
     "RecordRepository",
+    "Sealer",
     "ensure_key",
 ]

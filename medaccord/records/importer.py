@@ -1,7 +1,5 @@
 """Importing a Bundle: new and changed records become versions, sealed and committed to."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,11 +11,11 @@ from medaccord.core.identifiers import Address, Digest
 from medaccord.fhir.bundle import PatientBundle
 from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import UNLABELLED, describe
-from medaccord.keys import PatientKeys
 from medaccord.records.batches import Batch, add_batch
 from medaccord.records.index import Index, IndexEntry, load_index, save_index
 from medaccord.records.patients import PatientAccounts, ensure_key
 from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, seal_version
 from medaccord.store import writing
 from medaccord.store.tables import record_version
@@ -58,30 +56,27 @@ class Importer:
     def __init__(
         self,
         engine: Engine,
-        keys: PatientKeys,
+        sealer: Sealer,
         pseudonyms: Pseudonyms,
         steward: Address,
         *,
         unlabelled: frozenset[str] = UNLABELLED,
-        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Import into a database.
 
         Args:
             engine: the database.
-            keys: keys of the patients and of the steward itself, kept elsewhere.
+            sealer: seals to the keys of the patients and of the steward itself.
             pseudonyms: the steward's names for what is in the database.
             steward: account of the steward.
             unlabelled: the labels of a record that carries none.
-            random: source of salts, data keys and nonces.
         """
         self._engine = engine
-        self._keys = keys
+        self._sealer = sealer
         self._names = pseudonyms
         self._steward = steward
         self._unlabelled = unlabelled
-        self._random = random
-        self._accounts = PatientAccounts(engine, keys)
+        self._accounts = PatientAccounts(engine, sealer.keys)
 
     def import_bundle(self, bundle: PatientBundle, account: Address, *, at: datetime) -> Imported:
         """Take in a Bundle, whole or not at all.
@@ -105,25 +100,25 @@ class Importer:
                 f"the Bundle is of another patient than the one enrolled as {account}"
             )
         parts = ((patient, bundle.resources), (self._names.steward, bundle.directory))
-        ensure_key(self._keys, self._names.steward)
+        ensure_key(self._sealer.keys, self._names.steward)
         topic = self._names.records_topic(patient)
         with writing(self._engine) as connection:
             indexes: dict[Owner, Index] = {}
             versions: list[_Version] = []
             for owner, resources in parts:
                 if resources:
-                    indexes[owner] = load_index(connection, self._keys, owner, to_write=True)
+                    indexes[owner] = load_index(connection, self._sealer, owner, to_write=True)
                     versions += self._changed(owner, topic, resources, indexes[owner])
             batch = None
             if versions:
-                publics = {owner: self._keys.public(owner) for owner in indexes}
+                publics = {owner: self._sealer.keys.public(owner) for owner in indexes}
                 rows, leaves = [], []
                 for position, version in enumerate(versions):
                     sealed, pointer = seal_version(
                         version.id,
                         version.content,
-                        publics[version.id.owner],
-                        random=self._random,
+                        self._sealer,
+                        to=publics[version.id.owner],
                     )
                     leaves.append(pointer.leaf)
                     rows.append(
@@ -132,8 +127,7 @@ class Importer:
                             "record": version.id.record,
                             "version": version.id.version,
                             "position": position,
-                            "ciphertext": sealed.ciphertext,
-                            "wrapped_key": sealed.wrapped_key,
+                            **sealed,
                         }
                     )
                 batch = add_batch(connection, patient, topic, leaves, at=at)
@@ -143,7 +137,7 @@ class Importer:
                 for version in versions:
                     indexes[version.id.owner].add(self._entry(version, batch))
                 for owner in {version.id.owner for version in versions}:
-                    save_index(connection, self._keys, owner, indexes[owner])
+                    save_index(connection, self._sealer, owner, indexes[owner])
         total = len(bundle.resources) + len(bundle.directory)
         return Imported(
             records=len(bundle.resources),

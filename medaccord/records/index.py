@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from medaccord.core.descriptor import Descriptor
-from medaccord.core.envelope import Sealed, open_sealed, seal
 from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.periods import DatePeriod
-from medaccord.keys import PatientKeys
 from medaccord.records.pseudonyms import Owner
+from medaccord.records.sealed_rows import index_context
+from medaccord.records.sealer import Sealer
 from medaccord.store.tables import record_index
 
 __all__ = ["Index", "IndexEntry", "load_index", "save_index"]
@@ -58,13 +58,13 @@ class Index:
 
 
 def load_index(
-    connection: Connection, keys: PatientKeys, owner: Owner, *, to_write: bool = False
+    connection: Connection, sealer: Sealer, owner: Owner, *, to_write: bool = False
 ) -> Index:
     """Open the index of an owner; an empty one where nothing was imported yet.
 
     Args:
         connection: a transaction.
-        keys: where the owner's private key is.
+        sealer: opens it.
         owner: whose index.
         to_write: hold the row until the transaction ends.
 
@@ -76,15 +76,14 @@ def load_index(
     row = connection.execute(query.with_for_update() if to_write else query).one_or_none()
     if row is None:
         return Index()
-    sealed = Sealed(ciphertext=row.ciphertext, wrapped_key=row.wrapped_key)
-    text = open_sealed(sealed, keys.private(owner), _context(owner, row.revision))
+    text = sealer.open(owner, row._mapping, index_context(owner, row.revision))
     index = Index(revision=row.revision)
     for line in json.loads(text):
         index.add(_entry(line))
     return index
 
 
-def save_index(connection: Connection, keys: PatientKeys, owner: Owner, index: Index) -> None:
+def save_index(connection: Connection, sealer: Sealer, owner: Owner, index: Index) -> None:
     """Seal and write the index of an owner, one revision on.
 
     Raises:
@@ -93,22 +92,14 @@ def save_index(connection: Connection, keys: PatientKeys, owner: Owner, index: I
     lines = [_line(entry) for versions in index.records.values() for entry in versions]
     text = json.dumps(lines, separators=(",", ":")).encode()
     revision = index.revision + 1
-    sealed = seal(text, keys.public(owner), _context(owner, revision))
-    values = {
-        "revision": revision,
-        "ciphertext": sealed.ciphertext,
-        "wrapped_key": sealed.wrapped_key,
-    }
+    sealed = sealer.seal(owner, text, index_context(owner, revision))
+    values = {"revision": revision, **sealed}
     if index.revision == 0:
         connection.execute(insert(record_index).values(owner=owner, **values))
     else:
         changed = update(record_index).where(record_index.c.owner == owner)
         connection.execute(changed.values(**values))
     index.revision = revision
-
-
-def _context(owner: Owner, revision: int) -> bytes:
-    return b"medaccord/index/1" + bytes.fromhex(owner) + revision.to_bytes(8, "big")
 
 
 def _line(entry: IndexEntry) -> list[Any]:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, Select, insert, select
 from medaccord.core.errors import AccessRefused, InvalidInput, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
-from medaccord.keys import PatientKeys
+from medaccord.keys import PatientKeys, PublicKey
 from medaccord.records.pseudonyms import Owner
 from medaccord.store import reading, writing
 from medaccord.store.tables import patient_account
@@ -61,7 +61,7 @@ class PatientAccounts:
         return Owner(known)
 
 
-def ensure_key(keys: PatientKeys, owner: Owner) -> bytes:
+def ensure_key(keys: PatientKeys, owner: Owner) -> PublicKey:
     """The public key of an owner, made if there is none yet."""
     try:
         return keys.public(owner)

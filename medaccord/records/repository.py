@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine, select
 from medaccord.core.anchors import Anchor
 from medaccord.core.canonical import Object, parse_object
 from medaccord.core.descriptor import Descriptor
-from medaccord.core.envelope import Sealed
 from medaccord.core.errors import (
     AccessRefused,
     InvalidInput,
@@ -24,11 +23,11 @@ from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import describe
-from medaccord.keys import PatientKeys
 from medaccord.records.batches import Batch, load_leaves
 from medaccord.records.index import Index, IndexEntry, load_index
 from medaccord.records.patients import PatientAccounts
 from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
@@ -87,7 +86,7 @@ class RecordRepository:
     def __init__(
         self,
         engine: Engine,
-        keys: PatientKeys,
+        sealer: Sealer,
         pseudonyms: Pseudonyms,
         steward: Address,
         anchors: Anchors,
@@ -96,17 +95,17 @@ class RecordRepository:
 
         Args:
             engine: the database.
-            keys: keys of the patients and of the steward itself, kept elsewhere.
+            sealer: opens with the keys of the patients and of the steward itself.
             pseudonyms: the steward's names for what is in the database.
             steward: account of the steward.
             anchors: what the chain holds.
         """
         self._engine = engine
-        self._keys = keys
+        self._sealer = sealer
         self._names = pseudonyms
         self._steward = steward
         self._anchors = anchors
-        self._accounts = PatientAccounts(engine, keys)
+        self._accounts = PatientAccounts(engine, sealer.keys)
         self._trees: OrderedDict[int, tuple[Batch, MerkleTree]] = OrderedDict()
         self._trees_lock = Lock()
 
@@ -175,7 +174,7 @@ class RecordRepository:
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
         try:
-            return load_index(connection, self._keys, owner)
+            return load_index(connection, self._sealer, owner)
         except (KeyMissing, VerificationFailed) as error:
             raise AccessRefused(
                 Refusal.RECORD_UNVERIFIABLE, f"The index of these records does not open: {error}."
@@ -211,8 +210,7 @@ class RecordRepository:
             steward=self._steward,
             topic=held.topic,
         )
-        sealed = Sealed(ciphertext=row.ciphertext, wrapped_key=row.wrapped_key)
-        opened = open_version(version, sealed, self._keys.private(found.owner))
+        opened = open_version(version, row._mapping, self._sealer)
         anchor = self._anchors.anchor_of(self._steward, held.topic, held.root)
         if anchor is None:
             raise VerificationFailed("the chain holds no anchor of its batch")

@@ -1,16 +1,16 @@
 """One version of a record, sealed to its owner and committed to by a salted leaf."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
 
-from medaccord.core.envelope import Sealed, open_sealed, seal
 from medaccord.core.errors import DecryptionFailed
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.pointers import Pointer, record_key
+from medaccord.keys import PublicKey
 from medaccord.records.pseudonyms import Owner
+from medaccord.records.sealed_rows import version_context
+from medaccord.records.sealer import Columns, SealedColumns, Sealer
 
 __all__ = ["OpenedVersion", "VersionId", "open_version", "seal_version"]
 
@@ -40,8 +40,7 @@ class VersionId:
     @property
     def context(self) -> bytes:
         """What the seal binds the content to: it opens in no other place."""
-        owner = bytes.fromhex(self.owner)
-        return b"medaccord/version/1" + owner + self.record + self.version.to_bytes(8, "big")
+        return version_context(self.owner, self.record, self.version)
 
     def pointer(self, content: bytes, ciphertext: bytes, salt: Digest) -> Pointer:
         """The commitment to this version with this content."""
@@ -70,34 +69,31 @@ class OpenedVersion:
 
 
 def seal_version(
-    version: VersionId,
-    content: bytes,
-    public_key: bytes,
-    *,
-    random: Callable[[int], bytes] = os.urandom,
-) -> tuple[Sealed, Pointer]:
+    version: VersionId, content: bytes, sealer: Sealer, *, to: PublicKey | None = None
+) -> tuple[SealedColumns, Pointer]:
     """Seal the canonical bytes of a record with a fresh salt, and commit to both.
 
     Args:
         version: which version it is.
         content: canonical bytes of the record.
-        public_key: the owner's X25519 key, 32 bytes.
-        random: source of salt, data key and nonce.
+        sealer: seals to the owner's newest key.
+        to: that key, where the caller has looked it up already.
     """
-    salt = Digest(random(_SALT_BYTES))
-    sealed = seal(salt + content, public_key, version.context, random=random)
-    return sealed, version.pointer(content, sealed.ciphertext, salt)
+    salt = Digest(sealer.random(_SALT_BYTES))
+    sealed = sealer.seal(version.owner, salt + content, version.context, to=to)
+    return sealed, version.pointer(content, sealed["ciphertext"], salt)
 
 
-def open_version(version: VersionId, sealed: Sealed, private_key: bytes) -> OpenedVersion:
+def open_version(version: VersionId, columns: Columns, sealer: Sealer) -> OpenedVersion:
     """Open what `seal_version` sealed.
 
     Raises:
+        KeyMissing: the key was retired or erased.
         DecryptionFailed: it was changed or moved, or the key is another.
     """
-    plaintext = open_sealed(sealed, private_key, version.context)
+    plaintext = sealer.open(version.owner, columns, version.context)
     if len(plaintext) < _SALT_BYTES:
         raise DecryptionFailed("the sealed record holds no salt")
     salt, content = Digest(plaintext[:_SALT_BYTES]), plaintext[_SALT_BYTES:]
-    pointer = version.pointer(content, sealed.ciphertext, salt)
+    pointer = version.pointer(content, columns["ciphertext"], salt)
     return OpenedVersion(content=content, pointer=pointer)

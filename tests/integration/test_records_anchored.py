@@ -24,6 +24,7 @@ from medaccord.records import (
     PatientAccounts,
     Pseudonyms,
     RecordRepository,
+    Sealer,
 )
 from medaccord.store import open_engine
 from tests.integration.conftest import Setting
@@ -67,8 +68,8 @@ class Archive:
         self.names = names
         self.batches = Batches(engine)
         self.accounts = PatientAccounts(engine, keys)
-        self.importer = Importer(engine, keys, names, account)
-        self.records = RecordRepository(engine, keys, names, account, ledger)
+        self.importer = Importer(engine, Sealer(keys), names, account)
+        self.records = RecordRepository(engine, Sealer(keys), names, account, ledger)
 
     def take_in(self, bundle: PatientBundle, patient: LocalSigner) -> Batch:
         now = self.setting.network.clock()

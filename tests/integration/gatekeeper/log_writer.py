@@ -8,9 +8,8 @@ from pathlib import Path
 
 from medaccord.core.identifiers import address
 from medaccord.gatekeeper.audit_log import AuditLog, Event
-from medaccord.gatekeeper.sealing import Sealer
 from medaccord.keys import FolderPatientKeys, StewardSecrets
-from medaccord.records import Pseudonyms
+from medaccord.records import Pseudonyms, Sealer
 from medaccord.store import open_engine
 
 STEWARD = address("0x" + 39 * "0" + "1")

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medaccord.core.envelope import PROFILE, WRAPPED_KEY_BYTES, Sealed, open_sealed, seal
+from medaccord.core.envelope import PROFILE, WRAPPED_KEY_BYTES, Sealed, open_sealed, rewrap, seal
 from medaccord.core.errors import DecryptionFailed, InvalidInput
 
 PATIENT = X25519PrivateKey.generate()
@@ -131,3 +131,26 @@ def test_record_opens_when_another_implementation_of_rfc_9180_wrapped_its_key() 
     ciphertext = bytes(12) + AESGCM(b"\x07" * 32).encrypt(bytes(12), b"theirs", CONTEXT)
     sealed = Sealed(ciphertext=ciphertext, wrapped_key=wrapped_key)
     assert open_sealed(sealed, PRIVATE, CONTEXT) == b"theirs"
+
+
+def test_rewrapped_key_opens_for_the_new_key_alone_when_the_ciphertext_stays() -> None:
+    first, second = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    sealed = seal(b"haemoglobin 13.40", first.public_key().public_bytes_raw(), b"row 7")
+    wrapped = rewrap(
+        sealed.wrapped_key,
+        first.private_bytes_raw(),
+        second.public_key().public_bytes_raw(),
+        b"row 7",
+    )
+    again = Sealed(ciphertext=sealed.ciphertext, wrapped_key=wrapped)
+    assert open_sealed(again, second.private_bytes_raw(), b"row 7") == b"haemoglobin 13.40"
+    with pytest.raises(DecryptionFailed):
+        open_sealed(again, first.private_bytes_raw(), b"row 7")
+
+
+def test_rewrapping_is_refused_when_the_context_is_another() -> None:
+    key = X25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    sealed = seal(b"text", public, b"row 7")
+    with pytest.raises(DecryptionFailed):
+        rewrap(sealed.wrapped_key, key.private_bytes_raw(), public, b"row 8")

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from medaccord.core.errors import InvalidInput, KeyMissing
-from medaccord.keys import FolderPatientKeys, PatientKeys, StewardSecrets
+from medaccord.keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
 
 PATIENT = "patient/../../etc/passwd"
 OTHER = "patient-2"
@@ -33,8 +33,9 @@ def test_folder_keys_are_patient_keys(keys: FolderPatientKeys) -> None:
 
 def test_public_half_is_that_of_the_private_half(keys: FolderPatientKeys) -> None:
     public = keys.create(PATIENT)
-    private = X25519PrivateKey.from_private_bytes(keys.private(PATIENT))
-    assert keys.public(PATIENT) == public == private.public_key().public_bytes_raw()
+    private = X25519PrivateKey.from_private_bytes(keys.private(PATIENT, public.generation))
+    assert keys.public(PATIENT) == public
+    assert public.key == private.public_key().public_bytes_raw()
 
 
 def test_keys_of_two_patients_differ(keys: FolderPatientKeys) -> None:
@@ -56,7 +57,7 @@ def test_second_key_is_refused_and_the_first_one_kept(keys: FolderPatientKeys) -
 
 
 def test_one_key_is_made_when_many_threads_make_it(keys: FolderPatientKeys) -> None:
-    def create(_: int) -> bytes | None:
+    def create(_: int) -> PublicKey | None:
         try:
             return keys.create(PATIENT)
         except InvalidInput:
@@ -69,7 +70,9 @@ def test_one_key_is_made_when_many_threads_make_it(keys: FolderPatientKeys) -> N
 
 READS: list[Callable[[FolderPatientKeys, str], object]] = [
     FolderPatientKeys.public,
-    FolderPatientKeys.private,
+    lambda keys, ref: keys.private(ref, 1),
+    FolderPatientKeys.renew,
+    lambda keys, ref: keys.retire(ref, 1),
     FolderPatientKeys.erase,
 ]
 
@@ -96,23 +99,68 @@ def test_erasing_leaves_nothing_of_the_key_and_the_other_keys_alone(
     keys: FolderPatientKeys, folder: Path
 ) -> None:
     keys.create(PATIENT)
-    private = keys.private(PATIENT)
+    keys.renew(PATIENT)
+    private = [keys.private(PATIENT, generation) for generation in (1, 2)]
     other = keys.create(OTHER)
     keys.erase(PATIENT)
-    assert all(private not in path.read_bytes() for path in folder.iterdir())
+    left = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    assert all(key not in content for key in private for content in left)
     assert keys.public(OTHER) == other
 
 
 def test_key_made_after_erasure_is_another_one(keys: FolderPatientKeys) -> None:
     before = keys.create(PATIENT)
     keys.erase(PATIENT)
-    assert keys.create(PATIENT) != before
+    assert keys.create(PATIENT).key != before.key
+
+
+@pytest.mark.parametrize("renewals", [0, 1, 3])
+def test_numbers_go_on_counting_when_keys_are_erased(
+    keys: FolderPatientKeys, renewals: int
+) -> None:
+    keys.create(PATIENT)
+    for _ in range(renewals):
+        keys.renew(PATIENT)
+    assert keys.erase(PATIENT) == renewals + 1
+    assert keys.create(PATIENT).generation == renewals + 2
+    assert keys.erase(PATIENT) == renewals + 2
+    assert keys.create(PATIENT).generation == renewals + 3
+
+
+def test_older_keys_stay_when_a_key_is_renewed(keys: FolderPatientKeys) -> None:
+    first = keys.create(PATIENT)
+    private = keys.private(PATIENT, 1)
+    second = keys.renew(PATIENT)
+    assert (first.generation, second.generation) == (1, 2)
+    assert keys.public(PATIENT) == second
+    assert keys.private(PATIENT, 1) == private != keys.private(PATIENT, 2)
+    assert keys.generations(PATIENT) == (1, 2)
+
+
+def test_retired_key_is_missing_and_the_newest_stays(keys: FolderPatientKeys) -> None:
+    keys.create(PATIENT)
+    keys.renew(PATIENT)
+    third = keys.renew(PATIENT)
+    keys.retire(PATIENT, 3)
+    assert keys.generations(PATIENT) == (3,)
+    assert keys.public(PATIENT) == third
+    with pytest.raises(KeyMissing):
+        keys.private(PATIENT, 2)
+    assert keys.renew(PATIENT).generation == 4
+
+
+def test_retiring_every_key_is_refused(keys: FolderPatientKeys) -> None:
+    keys.create(PATIENT)
+    with pytest.raises(InvalidInput, match="generation 2 was never made"):
+        keys.retire(PATIENT, 2)
+    assert keys.generations(PATIENT) == (1,)
 
 
 def test_nobody_else_may_look(keys: FolderPatientKeys, folder: Path) -> None:
     keys.create(PATIENT)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o600]
+    keys.renew(PATIENT)
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
 def test_folder_is_closed_when_it_was_open_before(folder: Path) -> None:
@@ -123,7 +171,7 @@ def test_folder_is_closed_when_it_was_open_before(folder: Path) -> None:
 
 def test_names_of_files_do_not_name_patients(keys: FolderPatientKeys, folder: Path) -> None:
     keys.create(OTHER)
-    assert all(OTHER not in path.name for path in folder.iterdir())
+    assert all(OTHER not in path.name for path in folder.rglob("*"))
 
 
 def test_secret_is_made_once(folder: Path) -> None:

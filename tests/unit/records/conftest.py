@@ -28,6 +28,7 @@ from medaccord.records import (
     Pseudonyms,
     Record,
     RecordRepository,
+    Sealer,
 )
 from medaccord.store import open_engine
 
@@ -129,7 +130,9 @@ class Hospital:
 
     def reopened(self) -> RecordRepository:
         """A repository that remembers nothing."""
-        return RecordRepository(self.engine, self.keys, self.names, self.account, self.stream)
+        return RecordRepository(
+            self.engine, Sealer(self.keys), self.names, self.account, self.stream
+        )
 
 
 @pytest.fixture
@@ -146,10 +149,10 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         names=names,
         account=account,
         stream=stream,
-        importer=Importer(engine, keys, names, account),
+        importer=Importer(engine, Sealer(keys), names, account),
         batches=Batches(engine),
         accounts=PatientAccounts(engine, keys),
-        records=RecordRepository(engine, keys, names, account, stream),
+        records=RecordRepository(engine, Sealer(keys), names, account, stream),
     )
     engine.dispose()
 

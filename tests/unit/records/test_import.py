@@ -9,7 +9,7 @@ from medaccord.core.errors import AccessRefused, InvalidBundle, InvalidRequest, 
 from medaccord.core.identifiers import Address, address
 from medaccord.core.merkle import MerkleTree
 from medaccord.core.refusals import Refusal
-from medaccord.records import Importer
+from medaccord.records import Importer, Sealer
 from medaccord.store import reading, tables
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 
@@ -132,9 +132,8 @@ def test_import_leaves_nothing_when_it_fails_half_way(hospital: Hospital, patien
             raise OSError("no entropy")
         return bytes([drawn]) * size
 
-    importer = Importer(
-        hospital.engine, hospital.keys, hospital.names, hospital.account, random=failing
-    )
+    sealer = Sealer(hospital.keys, random=failing)
+    importer = Importer(hospital.engine, sealer, hospital.names, hospital.account)
     before = rows(hospital)
     content = bundle(*(observation(f"o{i}", str(i)) for i in range(10)))
     with pytest.raises(OSError, match="no entropy"):

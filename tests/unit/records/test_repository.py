@@ -8,14 +8,13 @@ from eth_utils.crypto import keccak
 from sqlalchemy import delete, select, update
 
 from medaccord.core.canonical import parse_object
-from medaccord.core.envelope import Sealed
 from medaccord.core.errors import AccessRefused, ProofMismatch
 from medaccord.core.identifiers import Address
 from medaccord.core.merkle import MerkleTree
 from medaccord.core.pointers import record_key
 from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.refusals import Refusal
-from medaccord.records import Found
+from medaccord.records import Found, Sealer
 from medaccord.records.index import load_index, save_index
 from medaccord.records.sealing import VersionId, open_version, seal_version
 from medaccord.store import reading, tables, writing
@@ -180,25 +179,27 @@ def forge(hospital: Hospital, name: str, edit: Callable[[bytes], bytes]) -> None
         steward=hospital.account,
         topic=topic,
     )
-    sealed = Sealed(
-        ciphertext=stored(hospital, name, "ciphertext"),
-        wrapped_key=stored(hospital, name, "wrapped_key"),
-    )
-    before = open_version(version, sealed, hospital.keys.private(owner))
+    sealed = {
+        "ciphertext": stored(hospital, name, "ciphertext"),
+        "wrapped_key": stored(hospital, name, "wrapped_key"),
+        "key_generation": 1,
+    }
+    sealer = Sealer(hospital.keys)
+    before = open_version(version, sealed, sealer)
     content = edit(before.content)
     assert content != before.content
-    forged, pointer = seal_version(version, content, hospital.keys.public(owner))
-    change(hospital, name, ciphertext=forged.ciphertext, wrapped_key=forged.wrapped_key)
+    forged, pointer = seal_version(version, content, sealer)
+    change(hospital, name, **forged)
     with writing(hospital.engine) as connection:
         leaves = connection.execute(select(tables.batch.c.leaves)).scalar_one()
         changed = leaves.replace(before.pointer.leaf, pointer.leaf)
         connection.execute(update(tables.batch).values(leaves=changed))
-        index = load_index(connection, hospital.keys, owner)
+        index = load_index(connection, Sealer(hospital.keys), owner)
         index.records[name][0] = replace(
             index.records[name][0],
             plaintext=keccak(content),  # type: ignore[arg-type]  # 32 bytes
         )
-        save_index(connection, hospital.keys, owner, index)
+        save_index(connection, Sealer(hospital.keys), owner, index)
 
 
 @pytest.mark.usefixtures("content")
@@ -253,11 +254,11 @@ def test_record_is_refused_when_the_index_says_what_its_content_does_not(
 ) -> None:
     owner = hospital.names.patient("anna-1")
     with writing(hospital.engine) as connection:
-        index = load_index(connection, hospital.keys, owner)
+        index = load_index(connection, Sealer(hospital.keys), owner)
         entry = index.records["Observation/o3"][0]
         false = replace(entry.descriptor, codes=frozenset({"4548-4"}))
         index.records["Observation/o3"][0] = replace(entry, descriptor=false)
-        save_index(connection, hospital.keys, owner, index)
+        save_index(connection, Sealer(hospital.keys), owner, index)
     assert "the index says something else of it" in refusal(hospital, patient).detail
 
 
