@@ -1,12 +1,16 @@
 """Keys: who signs, the seed phrase of a person, and the keys a steward keeps for its patients."""
 
+from medaccord.keys.keystore import Keystore
+from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.patient_keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
 from medaccord.keys.seed import Seed
 from medaccord.keys.signer import LocalSigner, Signer
 
 __all__ = [
     "FolderPatientKeys",
+    "Keystore",
     "LocalSigner",
+    "Passphrase",
     "PatientKeys",
     "PublicKey",
     "Seed",

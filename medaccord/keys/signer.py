@@ -75,6 +75,10 @@ class LocalSigner:
         """Sign a transaction, all of whose fields are filled in, ready for the wire."""
         return bytes(self._account.sign_transaction(dict(transaction)).raw_transaction)
 
+    def unsafe_key(self) -> bytes:
+        """The key itself, 32 bytes, to be encrypted. Unsafe: never log or store it."""
+        return bytes(self._account.key)
+
     def __repr__(self) -> str:
         """Name the address, never the key."""
         return f"LocalSigner({self.address})"
