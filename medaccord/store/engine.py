@@ -1,114 +1,41 @@
-"""Opening the database, and the two ways to use it: to read and to write."""
+"""Opening the database; the two ways to use it stand in `transactions`."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from sqlalchemy import Engine
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
-from medaccord.core.errors import InvalidInput
+from medaccord.store.postgresql import postgresql_engine
+from medaccord.store.schema import upgrade
+from medaccord.store.sqlite import sqlite_engine
+from medaccord.store.transactions import reading, writing
+from medaccord.store.urls import database_url
 
 __all__ = ["open_engine", "reading", "writing"]
-
-_MIGRATIONS = "medaccord.store:migrations"
-_WRITES = "medaccord_writes"
-_BUSY_MILLISECONDS = 10_000
 
 
 def open_engine(url: str) -> Engine:
     """Open the database, made or brought to the newest version first.
 
-    On SQLite every commit is on the disk before it returns (write-ahead log, ``synchronous=FULL``),
-    foreign keys hold, deleted content is overwritten, and the file is readable by its owner alone.
-    On any database, errors do not tell the values that went with a statement.
+    Every commit is on the disk before it returns: on SQLite by its write-ahead log and
+    ``synchronous=FULL``, on PostgreSQL by ``synchronous_commit``, whatever the server's default is
+    (its ``fsync`` is its administrator's). Foreign keys hold. On SQLite deleted content is
+    overwritten, and the file is readable by its owner alone. Errors do not tell the values that
+    went with a statement.
 
     Args:
-        url: a SQLAlchemy URL, such as ``sqlite:////var/lib/medaccord/a.db``. A database in memory
-            is refused: the audit log and held revocations must outlive the process.
+        url: ``sqlite:////var/lib/medaccord/records.db`` or ``postgresql://user@host/records``. A
+            database in memory is refused: the audit log and held revocations must outlive the
+            process.
 
     Raises:
-        InvalidInput: the URL is malformed, or names a database in memory.
+        InvalidInput: the URL is malformed, or names a database in memory or of another kind.
+        StoreFailed: the database cannot be reached or opened, is no database, is held by another
+            program, or was made by a newer version of this one.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = _sqlite(parsed)
-    else:
-        engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+    parsed = database_url(url)
+    on_sqlite = parsed.get_backend_name() == "sqlite"
+    engine = sqlite_engine(parsed) if on_sqlite else postgresql_engine(parsed)
     try:
-        with writing(engine) as connection:
-            config = Config()
-            config.set_main_option("script_location", _MIGRATIONS)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        upgrade(engine)
     except BaseException:
         engine.dispose()
         raise
-    return engine
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database and changes nothing."""
-    with engine.connect() as connection, connection.begin() as transaction:
-        yield connection
-        transaction.rollback()
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is durable once the block ends, and leaves nothing when it raises.
-
-    On SQLite it takes the one write lock at its start, so that what it reads is still true when it
-    writes; it waits up to ten seconds for another writer.
-    """
-    with (
-        engine.connect().execution_options(**{_WRITES: True}) as connection,
-        connection.begin(),
-    ):
-        yield connection
-
-
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise InvalidInput(
-            f"not the URL of a database (such as sqlite:///records.db): {url!r}"
-        ) from error
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise InvalidInput("a database in memory keeps no audit log: name a file")
-    return parsed
-
-
-def _sqlite(url: URL) -> Engine:
-    path = Path(str(url.database))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    os.fchmod(descriptor, 0o600)  # it may have been there, open to others
-    os.close(descriptor)
-    engine = create_engine(url, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # else the driver decides on its own when to begin
-        for pragma in (
-            f"busy_timeout = {_BUSY_MILLISECONDS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "secure_delete = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
     return engine

@@ -1,0 +1,64 @@
+"""PostgreSQL, so set that it keeps the promises that SQLite keeps."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext
+
+from medaccord.store.transactions import WRITES
+
+__all__ = ["postgresql_engine"]
+
+_CONNECT_SECONDS: Final = 10
+
+# Whatever the server's own settings are. Keep-alives: locks of a machine that vanished are freed.
+_SETTINGS: Final = (
+    ("lock_timeout", "10s"),
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+)
+_SET: Final = "SELECT set_config(%s, %s, false)"
+# Only what returns before the disk has it; `remote_apply` and the like wait for more than we ask.
+_DURABLE: Final = """
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'
+"""
+# Two numbers: what `medaccord.store.locks` locks by one number can never be the same.
+_ONE_WRITER: Final = "SELECT pg_advisory_xact_lock(20261, 1)"
+
+
+def postgresql_engine(url: URL) -> Engine:
+    """Make an engine; nothing is connected to yet."""
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"client_encoding": "utf8", **patience},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        was, connection.autocommit = connection.autocommit, True  # else a rollback undoes it
+        for name, value in _SETTINGS:
+            connection.execute(_SET, (name, value))
+        connection.execute(_DURABLE)
+        connection.autocommit = was
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(WRITES, False):
+            connection.exec_driver_sql(_ONE_WRITER)
+
+    @event.listens_for(engine, "handle_error")
+    def _tell_no_values(context: ExceptionContext) -> None:
+        """Keep the first line; the server tells whole rows in the lines that follow."""
+        for error in (context.original_exception, context.sqlalchemy_exception):
+            if error is not None and error.args and isinstance(error.args[0], str):
+                error.args = (error.args[0].partition("\n")[0], *error.args[1:])
+
+    return engine
