@@ -13,6 +13,7 @@
 | SignatureMismatch                                |        |            |                     |
 | ContractReverted                                 | 422    | conflict   | the ABI error       |
 | TransportError                                   | 503    | exception  | its class           |
+| StoreFailed                                      | 503    | exception  | its class           |
 | an unknown path                                  | 404    | not-found  | NotFound            |
 | an unknown method                                | 405    | not-supported | MethodNotAllowed |
 | anything else                                    | 500    | exception  | InternalError       |
@@ -37,6 +38,7 @@ from medaccord.core.errors import (
     InvalidInput,
     MedaccordError,
     SignatureMismatch,
+    StoreFailed,
     TransportError,
 )
 from medaccord.core.refusals import Refusal
@@ -96,6 +98,13 @@ def problem_of(error: Exception) -> Problem:
     """Map any error; what is not ours tells the outside nothing about itself."""
     if isinstance(error, AccessRefused):
         return _refused(error)
+    if isinstance(error, StoreFailed):  # its own words are for who runs the database
+        return Problem(
+            status=503,
+            issue="exception",
+            code="StoreFailed",
+            diagnostics="the gatekeeper's database failed, and nothing was released; try again",
+        )
     for kind, status, issue in _CLASSES:
         if isinstance(error, kind):
             return Problem(

@@ -161,6 +161,12 @@ def test_mapping_blames_the_steward_when_its_own_records_fail() -> None:
     assert "row 7" not in problem_of(errors.DecryptionFailed("row 7")).diagnostics
 
 
+def test_mapping_does_not_tell_where_the_database_is_when_it_failed() -> None:
+    problem = problem_of(errors.StoreFailed("the database records on 10.0.0.7 is out of reach"))
+    assert (problem.status, problem.code) == (503, "StoreFailed")
+    assert "10.0.0.7" not in problem.diagnostics
+
+
 def test_mapping_does_not_repeat_what_was_sent_when_a_field_is_malformed() -> None:
     error = RequestValidationError(
         [{"loc": ("body", "code"), "msg": "Field required", "type": "missing", "input": "secret"}]
