@@ -326,4 +326,12 @@ directory_profile = Table(
 )
 
 Index("ix_batch_unanchored", batch.c.anchored_at)
+
+# What is still wrapped to an older key is found without reading what is sealed.
+Index("ix_record_version_generation", record_version.c.owner, record_version.c.key_generation)
+Index("ix_record_index_generation", record_index.c.owner, record_index.c.key_generation)
+Index("ix_audit_entry_generation", audit_entry.c.patient_ref, audit_entry.c.key_generation)
+Index("ix_request_inbox_generation", request_inbox.c.patient, request_inbox.c.key_generation)
+Index("ix_terms_opening_generation", terms_opening.c.patient, terms_opening.c.key_generation)
+Index("ix_reason_opening_generation", reason_opening.c.patient, reason_opening.c.key_generation)
 Index("ix_outgoing_transaction_unsettled", outgoing_transaction.c.settled_at)

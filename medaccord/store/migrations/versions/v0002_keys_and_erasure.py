@@ -18,22 +18,23 @@ _INSTANT = sa.DateTime(timezone=True)
 _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OWNER = sa.String(64)
 
-_SEALED = (
-    "record_version",
-    "record_index",
-    "audit_entry",
-    "request_inbox",
-    "terms_opening",
-    "reason_opening",
-)
+_SEALED = {  # and whose each row is
+    "record_version": "owner",
+    "record_index": "owner",
+    "audit_entry": "patient_ref",
+    "request_inbox": "patient",
+    "terms_opening": "patient",
+    "reason_opening": "patient",
+}
 
 
 def upgrade() -> None:
     """Add what is new; what was sealed was sealed to everybody's first key."""
-    for table in _SEALED:
+    for table, whose in _SEALED.items():
         op.add_column(
             table, sa.Column("key_generation", sa.Integer(), nullable=False, server_default="1")
         )
+        op.create_index(f"ix_{table}_generation", table, [whose, "key_generation"])
     op.add_column("batch", sa.Column("state", _DIGEST))
     op.create_table(
         "imported_file",
