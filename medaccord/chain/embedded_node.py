@@ -21,6 +21,7 @@ from medaccord.chain.network import Clock
 
 try:
     from eth.abc import BlockHeaderAPI, SignedTransactionAPI, StateAPI
+    from eth.exceptions import HeaderNotFound
     from eth.exceptions import TransactionNotFound as UnknownTransaction
     from eth.rlp.headers import BlockHeader
     from eth.vm.forks.prague import PragueVM
@@ -40,6 +41,7 @@ try:
         ValidationError as TesterValidationError,
     )
     from web3.providers.eth_tester import EthereumTesterProvider
+    from web3.providers.eth_tester.middleware import result_formatters
 except ModuleNotFoundError as error:
     raise ImportError(
         "the embedded chain needs py-evm and eth-tester: pip install 'medaccord[embedded]'"
@@ -149,6 +151,7 @@ class EmbeddedNode(EthereumTesterProvider):
             "eth_getTransactionCount": self._transaction_count,
             "eth_sendRawTransaction": self._send,
             "eth_getLogs": self._logs,
+            "eth_getBlockReceipts": self._block_receipts,
         }
 
     @property
@@ -199,7 +202,9 @@ class EmbeddedNode(EthereumTesterProvider):
             raise ValidationError(f"signed for chain {transaction.chain_id}, this is {CHAIN_ID}")
         expected = self._next_nonce(transaction.sender)
         if transaction.nonce != expected:
-            raise ValidationError(f"nonce {transaction.nonce} where {expected} is next")
+            which = "low" if transaction.nonce < expected else "high"
+            told = f"nonce too {which}: nonce {transaction.nonce} where {expected} is next"
+            raise ValidationError(told)
         if self.paused:
             self.waiting.append(transaction)
         else:
@@ -221,6 +226,18 @@ class EmbeddedNode(EthereumTesterProvider):
         if block == "pending":
             return hex(self._next_nonce(bytes.fromhex(account[2:])))
         return hex(self._tester.get_nonce(account, block))
+
+    def _block_receipts(self, block_hash: str) -> list[Any]:
+        try:
+            block = self._backend.chain.get_block_by_hash(bytes.fromhex(block_hash[2:]))
+        except HeaderNotFound as error:
+            raise ValidationError(f"no block {block_hash}") from error
+        assert result_formatters is not None  # web3 says it might be, and always sets it
+        written = result_formatters[RPCEndpoint("eth_getTransactionReceipt")]
+        return [
+            written(self._tester.get_transaction_receipt("0x" + each.hash.hex()))
+            for each in block.transactions
+        ]
 
     def _logs(self, wanted: Mapping[str, Any]) -> list[Any]:
         # eth-tester reads every receipt of the range; the bloom of a block says where none is.

@@ -1,49 +1,33 @@
-"""Sending transactions: one sender a key, one transaction after another."""
+"""Sending transactions: one sender a key, many transactions in flight, each of them once."""
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, TypeAlias, overload
+from typing import Final, Literal, overload
 
-from hexbytes import HexBytes
-from web3.contract.contract import ContractConstructor, ContractFunction
-from web3.exceptions import TimeExhausted
-from web3.types import TxParams, TxReceipt, Wei
-
-from medaccord.chain import events
-from medaccord.chain.events import Event
+from medaccord.chain import receipts
+from medaccord.chain.delivery import Delivery
+from medaccord.chain.fees import MAX_FEE
 from medaccord.chain.network import Network
-from medaccord.chain.reverts import Reverted, translated
-from medaccord.core.blocks import BlockRef
-from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
+from medaccord.chain.outbox import MemoryOutbox, Outbox
+from medaccord.chain.prepared import Call, Prepared
+from medaccord.chain.receipts import Receipt
+from medaccord.chain.reverts import translated
+from medaccord.core.errors import ContractReverted, TransportError
+from medaccord.core.identifiers import Digest, hex_digest
+from medaccord.core.outgoing import Outgoing, checked_purpose
 from medaccord.keys.signer import Signer
 
-Call: TypeAlias = ContractFunction | ContractConstructor
-"""A function or a constructor of a contract with its arguments bound."""
+__all__ = ["Call", "Pending", "Receipt", "Sender"]
 
-_POLL_SECONDS: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """A transaction that was mined and did what it was sent for.
-
-    Attributes:
-        transaction: its hash.
-        block: the block it stands in; not final yet where the network needs confirmations.
-        gas_used: gas it cost.
-        events: what our contracts reported in it, in order.
-        created: address of the contract it created, if it created one.
-    """
-
-    transaction: Digest
-    block: BlockRef
-    gas_used: int
-    events: tuple[Event, ...]
-    created: Address | None = None
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 0.5
+"""Seconds between two looks for a receipt."""
+_TENDING: Final = 1.0
+"""Seconds between two looks after what is under way, while anybody waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +35,13 @@ class Pending:
     """A transaction that a node took, mined or not.
 
     Attributes:
-        transaction: its hash.
+        transaction: its hash as it was sent; it is mined under another where it had to be sent
+            again with more for gas, which the receipt tells.
     """
 
     transaction: Digest
     _sender: Sender
-    _call: Call
+    _sent: Outgoing
 
     def wait(self) -> Receipt:
         """Wait until it is mined.
@@ -65,12 +50,19 @@ class Pending:
             ContractReverted: it was mined, but a contract refused: the state changed after it was
                 tried, or its gas ran out.
             TransportError: it was not mined in time, and may be later; or the node is out of reach.
+            StoreFailed: the outbox is out of reach.
         """
         return self._sender.wait(self)
 
 
 class Sender:
-    """Sends transactions from one key. Make one a key; any number of threads may share it.
+    """Sends transactions from one key. Any number of threads may share it.
+
+    Over an outbox in a database, any number of processes may each have one for the same key, and
+    what one of them recorded before it died is sent by the next that calls `resume`. Without, make
+    one a key.
+
+    Warning: what is sent with the key by other means is noticed only by its nonce.
 
     Attributes:
         network: where to.
@@ -78,97 +70,141 @@ class Sender:
     """
 
     def __init__(
-        self, network: Network, signer: Signer, *, timeout: timedelta = timedelta(minutes=2)
+        self,
+        network: Network,
+        signer: Signer,
+        *,
+        timeout: timedelta = timedelta(minutes=2),
+        outbox: Outbox | None = None,
+        patience: timedelta = timedelta(seconds=30),
+        max_fee: int = MAX_FEE,
     ) -> None:
-        """Send from a key.
+        """Send from a key. Nothing is sent yet: see `resume`.
 
         Args:
             network: where to.
             signer: the key.
             timeout: how long to wait for a transaction to be mined.
+            outbox: where transactions are recorded before they are sent; in memory unless given.
+            patience: how long a transaction may wait at the node, while blocks go by, before it is
+                sent again with more for gas.
+            max_fee: the most a unit of gas may cost, in wei; included.
         """
         self.network = network
         self.address = signer.address
-        self._signer = signer
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._outbox = MemoryOutbox() if outbox is None else outbox
+        self._delivery = Delivery(network, signer, self._outbox, patience=patience, max_fee=max_fee)
+        self._turn = threading.Lock()
+        self._tending = min(_TENDING, patience.total_seconds() / 4)
+        self._tended = 0.0
 
     @overload
-    def send(self, call: Call, *, wait: Literal[True] = True) -> Receipt: ...
+    def send(
+        self, call: Call, *, wait: Literal[True] = True, purpose: str | None = None
+    ) -> Receipt: ...
     @overload
-    def send(self, call: Call, *, wait: Literal[False]) -> Pending: ...
+    def send(self, call: Call, *, wait: Literal[False], purpose: str | None = None) -> Pending: ...
     @overload
-    def send(self, call: Call, *, wait: bool) -> Receipt | Pending: ...
+    def send(self, call: Call, *, wait: bool, purpose: str | None = None) -> Receipt | Pending: ...
 
-    def send(self, call: Call, *, wait: bool = True) -> Receipt | Pending:
+    def send(
+        self, call: Call, *, wait: bool = True, purpose: str | None = None
+    ) -> Receipt | Pending:
         """Send a transaction. It is tried first, so that one that would fail costs nothing.
 
         Args:
             call: what to do.
             wait: whether to wait until it is mined.
+            purpose: what it is for, 1 to 128 characters, where doing that twice would matter. While
+                a transaction of the purpose is under way, until it is final, that one is waited for
+                and nothing is sent.
 
         Raises:
+            InvalidInput: the purpose is empty or too long.
             ContractReverted: a contract refuses.
             TransportError: the node is out of reach or does not take it, or it was not mined in
-                time (it may be later).
+                time. Where the message says that it is recorded, it may be mined later.
+            StoreFailed: the outbox is out of reach, or another holds the key for too long.
         """
-        with self._lock, translated():
-            eth = self.network.web3.eth
-            transaction: TxParams = {"from": self.address, "value": Wei(0)}
-            # A fourth on top: what others do in between may make it cost more.
-            transaction["gas"] = call.estimate_gas(transaction) * 5 // 4
-            tip = eth.max_priority_fee
-            transaction["maxPriorityFeePerGas"] = tip
-            # Stays enough while the base fee doubles, which takes six full blocks.
-            base_fee = eth.get_block("latest")["baseFeePerGas"]
-            transaction["maxFeePerGas"] = Wei(2 * base_fee + tip)
-            transaction["chainId"] = self.network.chain_id
-            transaction["nonce"] = eth.get_transaction_count(self.address, "pending")
-            filled = call.build_transaction(transaction)
-            del filled["from"]  # the signature says it
-            raw = self._signer.sign_transaction(filled)
-            sent = digest(bytes(eth.send_raw_transaction(raw)))
-        pending = Pending(transaction=sent, _sender=self, _call=call)
+        sent = self._send(call, checked_purpose(purpose))
+        pending = Pending(transaction=sent.attempts[0].hash, _sender=self, _sent=sent)
         return pending.wait() if wait else pending
+
+    def resume(self) -> int:
+        """Look after what is under way, also of earlier processes; call it from time to time.
+
+        What the node forgot is sent to it again, byte for byte; what waits too long, with the same
+        nonce and more for gas; what is final is settled.
+
+        Returns:
+            How many transactions were sent again.
+
+        Raises:
+            TransportError: the node is out of reach: call again later.
+            StoreFailed: the outbox is out of reach, or another holds the key for too long.
+        """
+        return self._delivery.tend()
 
     def wait(self, pending: Pending) -> Receipt:
         """See `Pending.wait`."""
+        started, pause, sent = time.monotonic(), _FIRST_PAUSE, pending._sent
+        looked = started
+        while True:
+            receipt = receipts.mined(self.network, sent)
+            if receipt is not None:
+                self._delivery.settle_final(sent)
+                return receipts.read(self.network, sent, receipt)
+            now = time.monotonic()
+            if sent.settled_at is not None:
+                raise self._given_up(sent)
+            if now - started >= self._timeout.total_seconds():
+                raise self._late(pending, sent)
+            if now - looked >= self._tending:
+                self._tend_in_turn(now)
+                sent, looked = self._outbox.find(sent.id) or sent, now
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _send(self, call: Call, purpose: str | None) -> Outgoing:
+        if purpose is not None and (found := self._delivery.under_way(purpose)):
+            return found
         try:
             with translated():
-                receipt = self.network.web3.eth.wait_for_transaction_receipt(
-                    HexBytes(pending.transaction),
-                    timeout=self._timeout.total_seconds(),
-                    poll_latency=_POLL_SECONDS,
-                )
-        except TransportError as error:
-            if isinstance(error.__cause__, TimeExhausted):
-                raise TransportError(
-                    f"transaction {hex_digest(pending.transaction)} was not mined within "
-                    f"{self._timeout}; it may be later"
-                ) from error
+                prepared = Prepared.of(call, sender=self.address, chain_id=self.network.chain_id)
+        except ContractReverted:
+            # Another may have sent it meanwhile, which is why it is refused now.
+            if purpose is not None and (found := self._delivery.under_way(purpose)):
+                return found
             raise
-        if receipt["status"] == 0:
-            self._explain(pending, receipt)
-        return self._receipt(receipt)
+        return self._delivery.start(prepared, purpose)
 
-    def _receipt(self, receipt: TxReceipt) -> Receipt:
-        block = self.network.block(receipt["blockHash"])
-        decoded = (events.decode(log, block) for log in receipt["logs"])
-        created = receipt["contractAddress"]
-        return Receipt(
-            transaction=digest(bytes(receipt["transactionHash"])),
-            block=block,
-            gas_used=receipt["gasUsed"],
-            events=tuple(event for event in decoded if event),
-            created=address(created) if created else None,
-        )
+    def _tend_in_turn(self, now: float) -> None:
+        """Look after everything, one of all who wait at a time."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            if now - self._tended >= self._tending:
+                self._tended = now
+                self._delivery.tend()
+        finally:
+            self._turn.release()
 
-    def _explain(self, pending: Pending, receipt: TxReceipt) -> None:
-        """Ask again in the block it failed in: receipts do not say why."""
-        if isinstance(pending._call, ContractFunction):
-            with translated():
-                pending._call.call({"from": self.address}, receipt["blockNumber"])
-        raise Reverted(
-            f"transaction {hex_digest(pending.transaction)} failed in block "
-            f"{receipt['blockNumber']}; tried again there, it does not: its gas may have run out"
+    def _late(self, pending: Pending, sent: Outgoing) -> TransportError:
+        which = f"transaction {hex_digest(pending.transaction)}"
+        if self._delivery.lost_nonce(sent):
+            return TransportError(
+                f"{which} lost its nonce {sent.nonce} to another transaction of {self.address}; "
+                "it is sent anew once that one is final: send with a key from one place only"
+            )
+        return TransportError(f"{which} was not mined within {self._timeout}; it may be later")
+
+    def _given_up(self, sent: Outgoing) -> TransportError:
+        """Why something was settled that was not mined; ContractReverted where that is known."""
+        with translated():
+            Prepared.parse(sent.document).attempt(self.network.web3, sender=self.address)
+        return TransportError(
+            f"nonce {sent.nonce} of {self.address} was used by another transaction of the key, and "
+            "this one was refused then: send it again"
         )

@@ -248,16 +248,28 @@ def signed(action: Action, signer: Signer) -> SignedAction:
 
 @overload
 def submit(
-    sender: Sender, action: Action | SignedAction | Invocation, *, wait: Literal[True] = True
+    sender: Sender,
+    action: Action | SignedAction | Invocation,
+    *,
+    wait: Literal[True] = True,
+    purpose: str | None = None,
 ) -> Receipt: ...
 @overload
 def submit(
-    sender: Sender, action: Action | SignedAction | Invocation, *, wait: Literal[False]
+    sender: Sender,
+    action: Action | SignedAction | Invocation,
+    *,
+    wait: Literal[False],
+    purpose: str | None = None,
 ) -> Pending: ...
 
 
 def submit(
-    sender: Sender, action: Action | SignedAction | Invocation, *, wait: bool = True
+    sender: Sender,
+    action: Action | SignedAction | Invocation,
+    *,
+    wait: bool = True,
+    purpose: str | None = None,
 ) -> Receipt | Pending:
     """Send an action to the chain.
 
@@ -265,11 +277,12 @@ def submit(
         sender: who pays: anybody for what is signed or open to all, else the key that acts.
         action: what to do.
         wait: whether to wait until it is mined.
+        purpose: what it is for, where doing that twice would matter; see `Sender.send`.
 
     Raises:
         InvalidInput: the action is not signed, and the sender is not the key that acts.
         ContractReverted: a contract refuses; see `reverts`.
-        TransportError: as `Sender.send`.
+        TransportError, StoreFailed: as `Sender.send`.
     """
     if isinstance(action, Action):
         if sender.address != action.by:
@@ -277,7 +290,8 @@ def submit(
         invocation = action.invocation()
     else:
         invocation = action if isinstance(action, Invocation) else action.invocation
-    return sender.send(invocation.bind(sender.network.web3), wait=wait)
+    call = invocation.bind(sender.network.web3)
+    return sender.send(call, wait=wait, purpose=purpose)
 
 
 def _is_bound(parameter: Parameter, known: Mapping[str, Any]) -> bool:
