@@ -31,17 +31,24 @@ def sqlite_engine(url: URL) -> Engine:
         StoreFailed: the file cannot be made or opened.
     """
     path = Path(str(url.database))
-    _make(url, path)
+    made = _make(url, path)
+
+    def check_place() -> None:
+        if _file_at(path) != made:  # SQLite would go on writing to what was moved away
+            raise StoreFailed(
+                sentence_for(url, "was moved away or replaced: put it back, or start again")
+            )
 
     def connect() -> sqlite3.Connection:
-        # mode=rw: where somebody moved the file away, no empty one shall take its place
+        check_place()
+        # mode=rw: should it vanish just now, no empty one shall take its place
         place = f"file:{quote(str(path))}?mode=rw"
         return sqlite3.connect(place, uri=True, check_same_thread=False)
 
     engine = create_engine(url, creator=connect, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, record: Any) -> None:
+    def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # else the driver decides on its own when to begin
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
@@ -50,22 +57,18 @@ def sqlite_engine(url: URL) -> Engine:
             raise StoreFailed(
                 sentence_for(url, "lies where SQLite cannot share it: put it on a local disk")
             )
-        record.info["file"] = _file(path)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.info["file"] != _file(path):
-            connection.invalidate()
-            raise StoreFailed(
-                sentence_for(url, "was moved away or replaced: put it back, then try again")
-            )
-        writes = connection.get_execution_options().get(WRITES, False)
+        check_place()
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if writes is False else 'OFF'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
 
-def _make(url: URL, path: Path) -> None:
+def _make(url: URL, path: Path) -> tuple[int, int] | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
@@ -77,10 +80,10 @@ def _make(url: URL, path: Path) -> None:
         raise StoreFailed(
             sentence_for(url, f"cannot be opened or made ({error.strerror}): see to its folder")
         ) from error
+    return _file_at(path)
 
 
-def _file(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path now; SQLite goes on writing to one that was moved away."""
+def _file_at(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:

@@ -11,7 +11,7 @@ from medaccord.store.faults import faults_told
 __all__ = ["WRITES", "reading", "writing"]
 
 WRITES: Final = "medaccord_writes"
-"""Option of a connection whose transactions are to be the only ones that write."""
+"""Option of a connection: True, its transactions are the only ones that write; False, none may."""
 
 # By dialect; SQLite's plain transaction is a snapshot already.
 _SNAPSHOT: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -42,13 +42,6 @@ for _ in range(20):
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def holder(database_url: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock until it is ended."""
     command = [sys.executable, "-c", HOLD, database_url]
