@@ -18,6 +18,7 @@ MedaccordError
 ├ TransportError             a node or a gatekeeper is out of reach, or answered badly
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
 ├ KeyMissing                 the key is not, or no longer, in the key store
+├ KeyStoreFailed             the key store is gone, another one, or damaged
 ├ StoreFailed                the database is out of reach, full, or held by somebody else too long
 ├ ErasureRefused             a legal hold forbids to erase
 ├ HistoryMoved               ledger.history: another process follows the chain into the database
@@ -55,6 +56,7 @@ __all__ = [
     "InvalidSignIn",
     "InvalidTerms",
     "KeyMissing",
+    "KeyStoreFailed",
     "LogMismatch",
     "MedaccordError",
     "ProofMismatch",
@@ -147,6 +149,13 @@ class ContractReverted(MedaccordError):
 
 class KeyMissing(MedaccordError):
     """The key asked for is not in the key store: never made there, or erased."""
+
+
+class KeyStoreFailed(MedaccordError):
+    """The key store is gone, is another one than expected, or a file of it is damaged.
+
+    No key is ever made in the place of one that cannot be read.
+    """
 
 
 class StoreFailed(MedaccordError):

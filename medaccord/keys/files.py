@@ -20,7 +20,7 @@ from medaccord.core.errors import InvalidInput
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
-_LOCK: Final = "lock"
+_LOCK: Final = ".lock"
 
 
 def private_folder(folder: Path) -> Path:
@@ -115,8 +115,13 @@ def destroy(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left; none may be at work in the folder."""
-    for left in folder.glob(".*"):
+    """Remove what writers that were killed have left, here and in folders of the folder.
+
+    No writer may be at work: hold the folder `alone`.
+    """
+    for left in folder.rglob(".*"):
+        if left.name == _LOCK:
+            continue
         # With a second name it is the file itself, which was in place before the kill.
         if left.stat().st_nlink > 1:
             left.unlink()
@@ -125,15 +130,22 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, *, alone: bool) -> Iterator[None]:
+def locked(folder: Path, *, alone: bool, wait: bool = True) -> Iterator[None]:
     """Hold a folder, across threads and processes: together with others, or alone.
 
+    Args:
+        folder: what to hold.
+        alone: as who changes many files, or takes away what others may be about to use.
+        wait: until whoever holds it lets go, however long that is.
+
     Raises:
-        OSError: the folder is gone.
+        BlockingIOError: somebody holds it, and `wait` is false.
+        OSError: the folder is gone, or nothing can be written there.
     """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)  # which lets go of it

@@ -10,7 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from medaccord.core.errors import InvalidInput, KeyMissing
 from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
-from medaccord.keys.files import destroy, private_folder, read_private, replace, write_once
+from medaccord.keys.files import (
+    destroy,
+    locked,
+    private_folder,
+    read_private,
+    replace,
+    sweep,
+    write_once,
+)
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.sealed_key import MAX_DOCUMENT_BYTES, STANDARD_COST, X25519, SealedKey
 from medaccord.keys.signer import LocalSigner
@@ -62,8 +70,8 @@ class Keystore:
         """
         account = signer.address
         if account not in self.addresses():
-            path = private_folder(self.folder) / f"account-{account[2:].lower()}.json"
-            if write_once(path, encrypted(signer, passphrase, cost=self._cost)):
+            content = encrypted(signer, passphrase, cost=self._cost)
+            if self._write_once(f"account-{account[2:].lower()}.json", content):
                 return account
         raise InvalidInput(f"{self.folder} holds the key of {account} already")
 
@@ -97,7 +105,7 @@ class Keystore:
             KeyMissing, WrongPassphrase, InvalidInput: as `unlock`; nothing was changed then.
         """
         signer = self.unlock(account, old)
-        replace(self._account(account), encrypted(signer, new, cost=self._cost))
+        self._replace(self._account(account), encrypted(signer, new, cost=self._cost))
 
     def remove(self, account: Address) -> None:
         """Destroy the file of an account: without a copy, its key is gone for good.
@@ -122,8 +130,8 @@ class Keystore:
             InvalidInput: the key is here already, under its own passphrase.
         """
         public = digest(key.public_key().public_bytes_raw())
-        path = private_folder(self.folder) / f"x25519-{public.hex()}.json"
-        if not write_once(path, self._sealed(key, passphrase)):
+        content = self._sealed(key, passphrase)
+        if not self._write_once(f"x25519-{public.hex()}.json", content):
             raise InvalidInput(f"{self.folder} holds the X25519 key {hex_digest(public)} already")
         return public
 
@@ -151,7 +159,7 @@ class Keystore:
             KeyMissing, WrongPassphrase, InvalidInput: as `unlock_x25519`; nothing was changed then.
         """
         key = self.unlock_x25519(public, old)
-        replace(self._x25519(public), self._sealed(key, new))
+        self._replace(self._x25519(public), self._sealed(key, new))
 
     def remove_x25519(self, public: Digest) -> None:
         """Destroy the file of an X25519 key: without a copy, it is gone for good.
@@ -160,6 +168,15 @@ class Keystore:
             KeyMissing: it is not here.
         """
         destroy(self._x25519(public))
+
+    def _write_once(self, name: str, content: bytes) -> bool:
+        with locked(private_folder(self.folder), alone=False):
+            return write_once(self.folder / name, content)
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        with locked(self.folder, alone=True):
+            replace(path, content)
+            sweep(self.folder)  # an earlier change may have been stopped before its wiping
 
     def _sealed(self, key: X25519PrivateKey, passphrase: Passphrase) -> bytes:
         sealed = SealedKey.seal(
