@@ -100,13 +100,23 @@ def verify(root: Digest, leaf: Digest, proof: Sequence[Digest]) -> None:
         ProofMismatch: It is not, or the proof is longer than `MAX_PROOF`.
         InvalidIdentifier: A hash has not 32 bytes.
     """
+    if root_over(leaf, proof) != root:
+        raise ProofMismatch(f"the leaf is not under the root 0x{root.hex()}")
+
+
+def root_over(leaf: Digest, proof: Sequence[Digest]) -> Digest:
+    """The only root that a leaf is under by this proof; the warning of `verify` holds here too.
+
+    Raises:
+        ProofMismatch: The proof is longer than `MAX_PROOF`.
+        InvalidIdentifier: A hash has not 32 bytes.
+    """
     if len(proof) > MAX_PROOF:
         raise ProofMismatch(f"a proof of {len(proof)} steps is longer than any tree")
     node = digest(leaf)
     for sibling in proof:
         node = _pair(node, digest(sibling))
-    if node != root:
-        raise ProofMismatch(f"the leaf is not under the root 0x{root.hex()}")
+    return node
 
 
 def _pair(a: Digest, b: Digest) -> Digest:

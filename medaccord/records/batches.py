@@ -1,16 +1,19 @@
-"""Batches: what one import adds, under one root, prepared first and anchored after."""
+"""Batches: what one import adds to a stream, under one root, prepared first and anchored after.
+
+The batches of a stream are anchored oldest first, so that the last append tells the newest state.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Digest, digest
-from medaccord.core.merkle import MerkleTree
+from medaccord.core.record_state import anchored_root, tree_root
 from medaccord.records.pseudonyms import Owner
 from medaccord.store import reading, writing
 from medaccord.store.tables import batch
@@ -22,21 +25,26 @@ _LEAF_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The versions of one import.
+    """What is appended to a stream at once.
 
     Attributes:
         id: counts up.
+        owner: whose records they are: a patient's, or the steward's own.
         topic: the stream it is anchored in, under the steward's account.
-        root: Merkle root over its leaves.
-        size: how many leaves it has, at least 1.
+        root: what is anchored, over leaves and state.
+        state: root over the newest versions. None in a batch that version 0001 of the database
+            wrote, whose root is the Merkle root over its leaves itself.
+        size: how many leaves it has; none where it only tells the state.
         prepared_at: when it was imported.
         transaction: the transaction that anchored it; None while it is only prepared.
         block_number: its block; None while it is only prepared.
     """
 
     id: int
+    owner: Owner
     topic: Digest
     root: Digest
+    state: Digest | None
     size: int
     prepared_at: datetime
     transaction: Digest | None
@@ -60,9 +68,16 @@ class Batches:
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
 
-    def anchored_after(self, block: int) -> tuple[Batch, ...]:
-        """The batches noted as anchored in blocks above a number, oldest first."""
-        query = select(batch).where(batch.c.block_number > block).order_by(batch.c.id)
+    def newest(self) -> tuple[Batch, ...]:
+        """The newest batch of each stream, anchored or not, oldest first."""
+        newest = select(func.max(batch.c.id)).group_by(batch.c.topic)
+        query = select(batch).where(batch.c.id.in_(newest)).order_by(batch.c.id)
+        with reading(self._engine) as connection:
+            return tuple(_batch(row) for row in connection.execute(query))
+
+    def of_stream(self, topic: Digest) -> tuple[Batch, ...]:
+        """Every batch of a stream, oldest first."""
+        query = select(batch).where(batch.c.topic == topic).order_by(batch.c.id)
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
 
@@ -105,22 +120,30 @@ class Batches:
 
 
 def add_batch(
-    connection: Connection, owner: Owner, topic: Digest, leaves: Sequence[Digest], *, at: datetime
+    connection: Connection,
+    owner: Owner,
+    topic: Digest,
+    leaves: Sequence[Digest],
+    *,
+    state: Digest | None = None,
+    at: datetime,
 ) -> Batch:
     """Prepare a batch.
 
     Args:
         connection: a transaction that writes.
-        owner: the patient whose import it is.
+        owner: whose records they are.
         topic: the stream it will be anchored in.
-        leaves: of its versions, in their order; at least one.
+        leaves: of its versions, in their order; none for a batch that only tells the state.
+        state: root over the newest versions with this batch.
         at: now.
     """
     row = {
         "patient_ref": owner,
         "topic": topic,
-        "root": MerkleTree(leaves).root,
+        "root": tree_root(leaves) if state is None else anchored_root(tree_root(leaves), state),
         "leaves": b"".join(leaves),
+        "state": state,
         "prepared_at": at,
     }
     made = connection.execute(insert(batch).values(row).returning(batch)).one()
@@ -139,8 +162,10 @@ def load_leaves(connection: Connection, batch_id: int) -> tuple[Batch, tuple[Dig
 def _batch(row: Row[Any]) -> Batch:
     return Batch(
         id=row.id,
+        owner=Owner(row.patient_ref),
         topic=digest(row.topic),
         root=digest(row.root),
+        state=None if row.state is None else digest(row.state),
         size=len(row.leaves) // _LEAF_BYTES,
         prepared_at=row.prepared_at,
         transaction=None if row.transaction_hash is None else digest(row.transaction_hash),

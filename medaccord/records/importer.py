@@ -112,7 +112,8 @@ class Importer:
             batch = None
             if versions:
                 publics = {owner: self._sealer.keys.public(owner) for owner in indexes}
-                rows, leaves = [], []
+                rows: list[dict[str, object]] = []
+                leaves: list[Digest] = []
                 for position, version in enumerate(versions):
                     sealed, pointer = seal_version(
                         version.id,
@@ -134,8 +135,8 @@ class Importer:
                 connection.execute(
                     insert(record_version), [row | {"batch_id": batch.id} for row in rows]
                 )
-                for version in versions:
-                    indexes[version.id.owner].add(self._entry(version, batch))
+                for version, leaf in zip(versions, leaves, strict=True):
+                    indexes[version.id.owner].add(self._entry(version, batch, leaf))
                 for owner in {version.id.owner for version in versions}:
                     save_index(connection, self._sealer, owner, indexes[owner])
         total = len(bundle.resources) + len(bundle.directory)
@@ -170,10 +171,11 @@ class Importer:
             )
         return changed
 
-    def _entry(self, version: _Version, batch: Batch) -> IndexEntry:
+    def _entry(self, version: _Version, batch: Batch, leaf: Digest) -> IndexEntry:
         return IndexEntry(
             version=version.id.version,
             batch=batch.id,
             plaintext=version.plaintext,
+            leaf=leaf,
             descriptor=describe(version.resource, unlabelled=self._unlabelled),
         )

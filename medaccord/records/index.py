@@ -1,21 +1,41 @@
 """What a search needs to know of records: one sealed index an owner, opened in memory."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
 from medaccord.core.descriptor import Descriptor
+from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.periods import DatePeriod
-from medaccord.records.pseudonyms import Owner
+from medaccord.core.pointers import record_key
+from medaccord.core.record_state import state_value
+from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealed_rows import index_context
-from medaccord.records.sealer import Sealer
-from medaccord.store.tables import record_index
+from medaccord.records.sealer import SealedColumns, Sealer
+from medaccord.store.tables import batch, record_index, record_version
 
-__all__ = ["Index", "IndexEntry", "load_index", "save_index"]
+__all__ = [
+    "PREPARED",
+    "ErasedVersion",
+    "Index",
+    "IndexEntry",
+    "fill_leaves",
+    "index_text",
+    "load_index",
+    "save_index",
+    "seal_index",
+    "write_index",
+]
+
+PREPARED: Final = 0
+"""In place of a batch's id: the batch that is being prepared, which has none yet."""
+
+_LEAF_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +46,36 @@ class IndexEntry:
         version: from 1.
         batch: id of the batch it was imported in.
         plaintext: keccak256 of its canonical bytes.
+        leaf: its salted leaf. None for what version 0001 of the database wrote, until `fill_leaves`
+            found it; for good where it stands in another's stream, as practitioners once did.
         descriptor: its name, type, codes, categories, date and labels.
     """
 
     version: int
     batch: int
     plaintext: Digest
+    leaf: Digest | None
     descriptor: Descriptor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedVersion:
+    """What is left of a version that was erased, as long as the anchored state still names it.
+
+    Without it the other records under that state could not be proven. Neither name nor version can
+    be told from it.
+
+    Attributes:
+        key: the record's key in the state.
+        value: its value there.
+        since: id of the batch that brought the version.
+        until: id of the batch whose state no longer names it.
+    """
+
+    key: Digest
+    value: Digest
+    since: int
+    until: int
 
 
 @dataclass(slots=True)
@@ -42,10 +85,12 @@ class Index:
     Attributes:
         revision: counts the changes, from 0 for an index never saved.
         records: versions by the record's name, oldest first.
+        erased: what the state of earlier batches still names.
     """
 
     revision: int = 0
     records: dict[str, list[IndexEntry]] = field(default_factory=dict)
+    erased: list[ErasedVersion] = field(default_factory=list)
 
     def latest(self, name: str) -> IndexEntry | None:
         """The newest version of a record, anchored or not; None where there is none."""
@@ -55,6 +100,72 @@ class Index:
     def add(self, entry: IndexEntry) -> None:
         """Add the next version of a record."""
         self.records.setdefault(entry.descriptor.record, []).append(entry)
+
+    def newest(self, name: str, *, upto: int | None = None) -> IndexEntry | None:
+        """The version of a record that the state names.
+
+        Args:
+            name: ``Type/id``.
+            upto: id of the batch whose state is meant; the state of now unless given.
+        """
+        versions = self.records.get(name, ())
+        return next((each for each in reversed(versions) if _is_named(each, upto)), None)
+
+    def state(self, *, upto: int | None = None) -> dict[Digest, Digest]:
+        """The entries of the state's map, once `fill_leaves` has been called.
+
+        Args:
+            upto: id of the batch whose state is meant; the state of now unless given.
+        """
+        gone = sorted(self.erased, key=lambda each: each.since)
+        held = (
+            {}
+            if upto is None
+            else {each.key: each.value for each in gone if each.since <= upto < each.until}
+        )
+        for name in self.records:
+            newest = self.newest(name, upto=upto)
+            if newest is not None and newest.leaf is not None:
+                held[record_key(name)] = state_value(newest.version, newest.leaf)
+        return held
+
+    def erase(self, name: str, *, in_batch: int) -> None:
+        """Forget a record, but for what the state of earlier batches needs.
+
+        Args:
+            name: ``Type/id``.
+            in_batch: id of the batch whose state no longer names it.
+
+        Raises:
+            InvalidRequest: there is no such record.
+        """
+        if name not in self.records:
+            raise InvalidRequest(f"there is no record {name}")
+        key = record_key(name)
+        self.erased += [
+            ErasedVersion(
+                key=key,
+                value=state_value(each.version, each.leaf),
+                since=each.batch,
+                until=in_batch,
+            )
+            for each in self.records.pop(name)
+            if each.leaf is not None
+        ]
+
+    def forget_erased(self, *, upto: int) -> bool:
+        """Drop what no state needs any more.
+
+        Args:
+            upto: id of a batch whose anchor is final, so that states before it are never asked for.
+
+        Returns:
+            Whether there was any.
+        """
+        left = [each for each in self.erased if each.until > upto]
+        dropped = len(left) < len(self.erased)
+        self.erased = left
+        return dropped
 
 
 def load_index(
@@ -78,9 +189,52 @@ def load_index(
         return Index()
     text = sealer.open(owner, row._mapping, index_context(owner, row.revision))
     index = Index(revision=row.revision)
-    for line in json.loads(text):
-        index.add(_entry(line))
+    document = json.loads(text)
+    if isinstance(document, list):  # as version 0001 of the database wrote it
+        document = {"records": [[*line, None] for line in document]}
+    for line in document["records"]:
+        index.add(_entry(line, document.get("batch", PREPARED)))
+    index.erased = [
+        ErasedVersion(key=digest(key), value=digest(value), since=since, until=until)
+        for key, value, since, until in document.get("erased", ())
+    ]
     return index
+
+
+def fill_leaves(connection: Connection, names: Pseudonyms, owner: Owner, index: Index) -> None:
+    """Find the leaves that version 0001 of the database did not note in the index.
+
+    The steward's own practitioners, organisations and locations were anchored in patients' streams
+    then: their leaves are left out, since no state of the steward's stream names them.
+    """
+    if owner == names.steward or all(each.leaf for each in _entries(index)):
+        return
+    query = (
+        select(
+            record_version.c.record,
+            record_version.c.version,
+            record_version.c.position,
+            record_version.c.batch_id,
+        )
+        .where(record_version.c.owner == owner)
+        .order_by(record_version.c.batch_id)
+    )
+    found: dict[tuple[bytes, int], Digest] = {}
+    leaves, of_batch = b"", None
+    for row in connection.execute(query).all():
+        if row.batch_id != of_batch:
+            of_batch = row.batch_id
+            leaves = connection.execute(
+                select(batch.c.leaves).where(batch.c.id == of_batch)
+            ).scalar_one()
+        start = row.position * _LEAF_BYTES
+        found[bytes(row.record), row.version] = digest(leaves[start : start + _LEAF_BYTES])
+    for name, versions in index.records.items():
+        record = bytes(names.record(name))
+        index.records[name] = [
+            each if each.leaf else replace(each, leaf=found.get((record, each.version)))
+            for each in versions
+        ]
 
 
 def save_index(connection: Connection, sealer: Sealer, owner: Owner, index: Index) -> None:
@@ -89,17 +243,61 @@ def save_index(connection: Connection, sealer: Sealer, owner: Owner, index: Inde
     Raises:
         KeyMissing: the owner's key is not there, or was erased.
     """
-    lines = [_line(entry) for versions in index.records.values() for entry in versions]
-    text = json.dumps(lines, separators=(",", ":")).encode()
-    revision = index.revision + 1
-    sealed = sealer.seal(owner, text, index_context(owner, revision))
-    values = {"revision": revision, **sealed}
-    if index.revision == 0:
+    sealed = seal_index(sealer, owner, index_text(index), after=index.revision)
+    write_index(connection, owner, sealed, after=index.revision)
+    index.revision += 1
+
+
+def index_text(index: Index) -> bytes:
+    """What an index says, to be sealed by `seal_index`."""
+    document = {
+        "records": [_line(entry) for entry in _entries(index)],
+        "erased": [
+            [hex_digest(each.key), hex_digest(each.value), each.since, each.until]
+            for each in index.erased
+        ],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def seal_index(
+    sealer: Sealer, owner: Owner, text: bytes, *, after: int, prepared: int | None = None
+) -> SealedColumns:
+    """Seal what `index_text` gave.
+
+    Args:
+        sealer: seals it.
+        owner: whose index.
+        text: what it says.
+        after: the revision it follows.
+        prepared: id of the batch that was being prepared when the text was written.
+
+    Raises:
+        KeyMissing: the owner's key is not there, or was erased.
+    """
+    if prepared is not None:
+        text = b'{"batch":%d,' % prepared + text.removeprefix(b"{")
+    return sealer.seal(owner, text, index_context(owner, after + 1))
+
+
+def write_index(connection: Connection, owner: Owner, sealed: SealedColumns, *, after: int) -> None:
+    """Write a sealed index in the place of the revision it follows."""
+    values = {"revision": after + 1, **sealed}
+    if after == 0:
         connection.execute(insert(record_index).values(owner=owner, **values))
     else:
         changed = update(record_index).where(record_index.c.owner == owner)
         connection.execute(changed.values(**values))
-    index.revision = revision
+
+
+def _entries(index: Index) -> Iterator[IndexEntry]:
+    for versions in index.records.values():
+        yield from versions
+
+
+def _is_named(entry: IndexEntry, upto: int | None) -> bool:
+    """Whether the state of a batch, or of now, can name a version: it has a leaf in that stream."""
+    return entry.leaf is not None and (upto is None or entry.batch <= upto)
 
 
 def _line(entry: IndexEntry) -> list[Any]:
@@ -108,17 +306,18 @@ def _line(entry: IndexEntry) -> list[Any]:
     return [
         about.record,
         entry.version,
-        entry.batch,
+        None if entry.batch == PREPARED else entry.batch,
         hex_digest(entry.plaintext),
         sorted(about.codes),
         sorted(about.categories),
         None if days is None else [_day(days.start), _day(days.end)],
         sorted(about.labels),
+        None if entry.leaf is None else hex_digest(entry.leaf),
     ]
 
 
-def _entry(line: list[Any]) -> IndexEntry:
-    name, version, batch, plaintext, codes, categories, days, labels = line
+def _entry(line: list[Any], prepared: int) -> IndexEntry:
+    name, version, batch_id, plaintext, codes, categories, days, labels, leaf = line
     descriptor = Descriptor(
         resource_type=name.partition("/")[0],
         record=name,
@@ -128,7 +327,11 @@ def _entry(line: list[Any]) -> IndexEntry:
         labels=frozenset(labels),
     )
     return IndexEntry(
-        version=version, batch=batch, plaintext=digest(plaintext), descriptor=descriptor
+        version=version,
+        batch=prepared if batch_id is None else batch_id,
+        plaintext=digest(plaintext),
+        leaf=None if leaf is None else digest(leaf),
+        descriptor=descriptor,
     )
 
 

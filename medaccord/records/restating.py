@@ -1,0 +1,60 @@
+"""Telling the state of a stream anew, without adding a version to it."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from medaccord.core.pointers import record_key
+from medaccord.core.sparse_map import SparseMap
+from medaccord.records.batches import Batch, add_batch
+from medaccord.records.index import fill_leaves, load_index, save_index
+from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.sealer import Sealer
+
+__all__ = ["restate"]
+
+
+def restate(
+    connection: Connection,
+    sealer: Sealer,
+    names: Pseudonyms,
+    owner: Owner,
+    *,
+    at: datetime,
+    without: Collection[str] = (),
+) -> Batch:
+    """Prepare a batch that adds nothing and tells which versions are the newest.
+
+    With it a stream that version 0001 of the database wrote gets a state; and records are taken out
+    of the state and the index when they are erased. Until the batch's anchor is final, the state
+    before it proves the records that are left.
+
+    Args:
+        connection: a transaction that writes.
+        sealer: opens and seals the index.
+        names: the steward's names for what is in the database.
+        owner: whose records.
+        at: now.
+        without: names of the records, ``Type/id``, that the state and the index no longer hold.
+
+    Returns:
+        The batch, to be anchored.
+
+    Raises:
+        InvalidRequest: the owner has no such record.
+        KeyMissing: the owner's key is not there, or was erased.
+        DecryptionFailed: the index was changed.
+    """
+    index = load_index(connection, sealer, owner, to_write=True)
+    fill_leaves(connection, names, owner, index)
+    left = index.state()
+    for name in without:
+        left.pop(record_key(name), None)
+    batch = add_batch(
+        connection, owner, names.records_topic(owner), [], state=SparseMap(left).root, at=at
+    )
+    for name in without:
+        index.erase(name, in_batch=batch.id)
+    save_index(connection, sealer, owner, index)
+    return batch
