@@ -136,15 +136,17 @@ class Enrolment:
             self._give_back(code)
             raise
         # From here on the code is this account's: what was sent may be mined, whatever is heard.
+        proposed = relationship.round + 1
         action = actions.propose(
             self._contracts,
             patient=account,
             steward=self._steward,
             account=self._steward,
             by=self._sender.address,
-            round=relationship.round + 1,
+            round=proposed,
         )
-        return relationship.round + 1, actions.submit(self._sender, action)
+        purpose = f"propose:{account}:{proposed}"
+        return proposed, actions.submit(self._sender, action, purpose=purpose)
 
     def _redeem(self, account: Address, code: str) -> Owner:
         now = self._standing.clock()

@@ -148,7 +148,7 @@ class Importing:
             topic=batch.topic,
             root=batch.root,
         )
-        receipt = actions.submit(self._sender, action)
+        receipt = actions.submit(self._sender, action, purpose=f"batch:{batch.id}")
         self._batches.mark_anchored(
             batch.id,
             transaction=receipt.transaction,

@@ -18,7 +18,7 @@ from medaccord.chain.network import Clock
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.anchors import Anchor
 from medaccord.core.audit import AUDIT_TOPIC, log_leaf
-from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.proofs import LogProof
 from medaccord.core.sparse_map import SparseMap
 from medaccord.ledger import Ledger
@@ -77,7 +77,7 @@ class LogAnchors:
                 previous=self._ledger.head_of(self._steward, AUDIT_TOPIC),
                 root=root,
             )
-            return actions.submit(self._sender, action)
+            return actions.submit(self._sender, action, purpose=f"log:{hex_digest(root)}")
 
     def proof(self, relationship: Digest) -> LogProof | None:
         """What the newest anchored root says of one log; None when none has it."""

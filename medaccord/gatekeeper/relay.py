@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter
-from hexbytes import HexBytes
 from starlette.responses import JSONResponse
-from web3.exceptions import TransactionNotFound
 
 from medaccord.chain import actions
 from medaccord.chain.actions import SignedAction
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Power
-from medaccord.chain.reverts import translated
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import (
@@ -97,7 +94,6 @@ class Relay:
         self._accounts = accounts
         self._openings = openings
         self._sender = sender
-        self._sent: dict[str, Digest] = {}
 
     def take(
         self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool
@@ -142,13 +138,10 @@ class Relay:
         What the chain refuses stays obeyed: whoever signed it wanted less to be read, not more.
         """
         self._standing.refresh()
-        held = self._ledger.held()
-        self._sent = {
-            each.document: self._sent[each.document] for each in held if each.document in self._sent
-        }
-        for restriction in held:
+        for restriction in self._ledger.held():
             try:
-                self._send_again(restriction.document)
+                signed = SignedAction.parse(self._contracts, restriction.document)
+                self._send(signed, wait=False, obeyed=True)
             except (ContractReverted, TransportError) as error:
                 # What the chain refuses, or the node chokes on, must not hold up the others.
                 _log.warning("a restriction that is obeyed here could not be sent: %s", error)
@@ -166,10 +159,7 @@ class Relay:
         assert restriction is not None  # every kind in RESTRICTING is one
         self._ledger.hold(restriction)
         try:
-            relayed = self._send(signed, wait=wait, obeyed=True)
-            if relayed.transaction is not None:
-                self._sent[text] = relayed.transaction
-            return relayed
+            return self._send(signed, wait=wait, obeyed=True)
         except TransportError as error:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
@@ -180,30 +170,15 @@ class Relay:
         if relationship.state is RelationshipState.NONE:
             self._accounts.owner_of(account)
 
-    def _send_again(self, document: str) -> None:
-        if not self._is_under_way(document):
-            signed = SignedAction.parse(self._contracts, document)
-            self._sent[document] = actions.submit(self._sender, signed, wait=False).transaction
-
-    def _is_under_way(self, document: str) -> bool:
-        """Whether a restriction's transaction waits at the node, or was mined and did not fail."""
-        if document not in self._sent:
-            return False
-        transaction, eth = HexBytes(self._sent[document]), self._contracts.network.web3.eth
-        with translated():
-            try:
-                is_mined = eth.get_transaction(transaction).get("blockNumber") is not None
-                return not is_mined or eth.get_transaction_receipt(transaction)["status"] != 0
-            except TransactionNotFound:
-                return False
-
     def _send(self, signed: SignedAction, *, wait: bool, obeyed: bool) -> Relayed:
+        # Whoever signed it: what one key may no longer do, another may.
+        purpose = f"relay:{hex_digest(signed.action.digest)}:{signed.action.by}"
         if not wait:
-            pending = actions.submit(self._sender, signed, wait=False)
+            pending = actions.submit(self._sender, signed, wait=False, purpose=purpose)
             return Relayed(
                 transaction=pending.transaction, block=None, gas_used=None, obeyed=obeyed
             )
-        receipt: Receipt = actions.submit(self._sender, signed)
+        receipt: Receipt = actions.submit(self._sender, signed, purpose=purpose)
         return Relayed(
             transaction=receipt.transaction,
             block=receipt.block,

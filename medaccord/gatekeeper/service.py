@@ -44,6 +44,7 @@ from medaccord.records import (
 )
 from medaccord.records.patients import ensure_key
 from medaccord.store import open_engine
+from medaccord.store.outgoing import DatabaseOutbox
 
 BOUNDS: Final = Bounds(
     max_node_silence=timedelta(seconds=30),
@@ -92,7 +93,8 @@ class Gatekeeper:
         ensure_key(keys, names.steward)
         accounts = PatientAccounts(engine, keys)
         sealer = Sealer(keys)
-        sender = Sender(network, signer)
+        sender = Sender(network, signer, outbox=DatabaseOutbox(engine))
+        sender.resume()  # what an earlier process left goes before what is new
         self.ledger = ledger = Ledger(network, contracts, engine)
         self.standing = standing = Standing(
             network=network, ledger=ledger, bounds=bounds, poll_interval=poll_interval
@@ -173,6 +175,7 @@ class Gatekeeper:
             batches=Batches(engine),
         )
         self._background = (
+            Repeating("send-transactions", sender.resume, every=retry_interval),
             Repeating("anchor-log", self.audit.anchor, every=log_interval),
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),

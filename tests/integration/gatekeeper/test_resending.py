@@ -57,10 +57,12 @@ def test_revocation_is_sent_again_when_the_node_chokes_on_another(
     cable.is_cut = False
     submit = actions.submit
 
-    def choke(sender: Sender, signed: actions.SignedAction, *, wait: Literal[False]) -> Pending:
+    def choke(
+        sender: Sender, signed: actions.SignedAction, *, wait: Literal[False], purpose: str
+    ) -> Pending:
         if signed.action.typed.message["consentId"] == choking:
             raise TransportError("gas required exceeds allowance")
-        return submit(sender, signed, wait=wait)
+        return submit(sender, signed, wait=wait, purpose=purpose)
 
     monkeypatch.setattr(actions, "submit", choke)
     gatekeeper.relay.retry()
