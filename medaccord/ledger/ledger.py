@@ -231,6 +231,11 @@ class Ledger:
         with self._follower.views() as views:
             return views.final.roots.get((account, topic, root))
 
+    def newest_anchor(self, account: Address, topic: Digest) -> Anchor | None:
+        """The last append to a stream that is final; None where there is none."""
+        with self._follower.views() as views:
+            return views.final.streams.last((account, topic))
+
     # --- Inside ---
 
     @contextmanager
