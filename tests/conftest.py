@@ -21,7 +21,7 @@ def postgresql() -> Iterator[databases.Databases]:
     programs = databases.binaries()
     if programs is None:
         pytest.skip(databases.MISSING)
-    with databases.server(programs, durable=False) as running:
+    with databases.server(programs, *databases.FORGETFUL) as running:
         yield databases.Databases(running)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -30,7 +30,7 @@ MISSING: Final = "PostgreSQL is not installed (Debian: apt-get install postgresq
 _SECONDS_TO_START: Final = 60
 # The server hears of our end by its standard input, which closes with us even on kill -9.
 _RUN: Final = '"$0" "$@" </dev/null & read -r _; kill -s INT $! 2>/dev/null; wait $!'
-_FAST: Final = ("fsync=off", "full_page_writes=off")
+FORGETFUL: Final = ("fsync=off", "full_page_writes=off")
 
 
 def binaries() -> Path | None:
@@ -55,12 +55,12 @@ class PostgreSQL:
         port: where it listens, on 127.0.0.1.
     """
 
-    def __init__(self, programs: Path, folder: Path, *, durable: bool) -> None:
+    def __init__(self, programs: Path, folder: Path, settings: tuple[str, ...]) -> None:
         self.data = folder / "data"
         self.port = 0
         self._programs = programs
         self._log = folder / "log"
-        self._settings = () if durable else _FAST
+        self._settings = settings
         self._password = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
@@ -86,7 +86,9 @@ class PostgreSQL:
         raise RuntimeError(f"initdb failed: {made.stderr.decode()}")
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it where it does not run, and wait until it answers."""
+        if self._process is not None:
+            return
         if not self.port:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
@@ -134,19 +136,20 @@ class PostgreSQL:
         subprocess.run([*command, "-m", "immediate"], check=True, capture_output=True, **self._as)
         self.stop()
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", tablespace: str = "pg_default") -> str:
         """Make a database and give its URL; `postgresql://`, as an operator would write it."""
         name = f"test{next(self._numbers)}"
-        self._do(sql.SQL("CREATE DATABASE {} TEMPLATE {}"), name, template)
+        self.run("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}", name, template, tablespace)
         return f"postgresql://tester:{self._password}@127.0.0.1:{self.port}/{name}"
+
+    def run(self, statement: LiteralString, *names: str) -> None:
+        """Run a statement as the server's administrator, with names for its `{}`."""
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def drop(self, url: str) -> None:
         """Drop a database, whoever still uses it."""
-        self._do(sql.SQL("DROP DATABASE {} WITH (FORCE)"), url.rpartition("/")[2])
-
-    def _do(self, statement: sql.SQL, *names: str) -> None:
-        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(statement.format(*map(sql.Identifier, names)))
+        self.run("DROP DATABASE {} WITH (FORCE)", url.rpartition("/")[2])
 
     def _conninfo(self, database: str) -> str:
         return (
@@ -156,11 +159,11 @@ class PostgreSQL:
 
 
 @contextmanager
-def server(programs: Path, *, durable: bool = True) -> Iterator[PostgreSQL]:
-    """A server that runs until the block ends; without `durable` it is faster and forgets."""
+def server(programs: Path, *settings: str) -> Iterator[PostgreSQL]:
+    """A server that runs until the block ends; with FORGETFUL settings it is faster."""
     folder = Path(tempfile.mkdtemp(prefix="medaccord-postgresql-"))
     try:
-        running = PostgreSQL(programs, folder, durable=durable)
+        running = PostgreSQL(programs, folder, settings)
         try:
             running.start()
             yield running

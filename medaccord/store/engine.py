@@ -1,5 +1,7 @@
 """Opening the database; the two ways to use it stand in `transactions`."""
 
+from datetime import timedelta
+
 from sqlalchemy import Engine
 
 from medaccord.store.postgresql import postgresql_engine
@@ -11,7 +13,7 @@ from medaccord.store.urls import database_url
 __all__ = ["open_engine", "reading", "writing"]
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, patience: timedelta = timedelta(seconds=10)) -> Engine:
     """Open the database, made or brought to the newest version first.
 
     Every commit is on the disk before it returns: on SQLite by its write-ahead log and
@@ -24,6 +26,7 @@ def open_engine(url: str) -> Engine:
         url: ``sqlite:////var/lib/medaccord/records.db`` or ``postgresql://user@host/records``. A
             database in memory is refused: the audit log and held revocations must outlive the
             process.
+        patience: how long `writing` waits for another writer before it gives up.
 
     Raises:
         InvalidInput: the URL is malformed, or names a database in memory or of another kind.
@@ -32,7 +35,7 @@ def open_engine(url: str) -> Engine:
     """
     parsed = database_url(url)
     on_sqlite = parsed.get_backend_name() == "sqlite"
-    engine = sqlite_engine(parsed) if on_sqlite else postgresql_engine(parsed)
+    engine = (sqlite_engine if on_sqlite else postgresql_engine)(parsed, patience)
     try:
         upgrade(engine)
     except BaseException:

@@ -51,7 +51,6 @@ _POSTGRESQL: Final = {
     "08": _LOST,
     "28": _FORBIDDEN,
     "42501": _FORBIDDEN,
-    "3D000": "is not there: make it with createdb, or correct its URL",
     "25006": _READ_ONLY,
     "58": _DAMAGED,
     "XX": _DAMAGED,

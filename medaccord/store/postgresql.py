@@ -1,5 +1,6 @@
 """PostgreSQL, so set that it keeps the promises that SQLite keeps."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -13,7 +14,6 @@ _CONNECT_SECONDS: Final = 10
 
 # Whatever the server's own settings are. Keep-alives: locks of a machine that vanished are freed.
 _SETTINGS: Final = (
-    ("lock_timeout", "10s"),
     ("TimeZone", "UTC"),
     ("DateStyle", "ISO"),
     ("tcp_keepalives_idle", "30"),
@@ -30,21 +30,22 @@ _DURABLE: Final = """
 _ONE_WRITER: Final = "SELECT pg_advisory_xact_lock(20261, 1)"
 
 
-def postgresql_engine(url: URL) -> Engine:
+def postgresql_engine(url: URL, patience: timedelta) -> Engine:
     """Make an engine; nothing is connected to yet."""
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    milliseconds = max(1, round(patience.total_seconds() * 1000))  # 0 would be for ever
+    limit = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
     engine = create_engine(
         url,
         pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
-        connect_args={"client_encoding": "utf8", **patience},
+        connect_args={"client_encoding": "utf8", **limit},
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         was, connection.autocommit = connection.autocommit, True  # else a rollback undoes it
-        for name, value in _SETTINGS:
+        for name, value in (("lock_timeout", f"{milliseconds}ms"), *_SETTINGS):
             connection.execute(_SET, (name, value))
         connection.execute(_DURABLE)
         connection.autocommit = was

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,16 +16,14 @@ from medaccord.store.transactions import WRITES
 
 __all__ = ["sqlite_engine"]
 
-_BUSY_MILLISECONDS: Final = 10_000
 _PRAGMAS: Final = (
-    f"busy_timeout = {_BUSY_MILLISECONDS}",
     "synchronous = FULL",
     "foreign_keys = ON",
     "secure_delete = ON",
 )
 
 
-def sqlite_engine(url: URL) -> Engine:
+def sqlite_engine(url: URL, patience: timedelta) -> Engine:
     """Make the file where it is not there, closed to others, and an engine for it.
 
     Raises:
@@ -32,6 +31,7 @@ def sqlite_engine(url: URL) -> Engine:
     """
     path = Path(str(url.database))
     made = _make(url, path)
+    seconds = patience.total_seconds()
 
     def check_place() -> None:
         if _file_at(path) != made:  # SQLite would go on writing to what was moved away
@@ -43,7 +43,7 @@ def sqlite_engine(url: URL) -> Engine:
         check_place()
         # mode=rw: should it vanish just now, no empty one shall take its place
         place = f"file:{quote(str(path))}?mode=rw"
-        return sqlite3.connect(place, uri=True, check_same_thread=False)
+        return sqlite3.connect(place, uri=True, timeout=seconds, check_same_thread=False)
 
     engine = create_engine(url, creator=connect, hide_parameters=True)
 

@@ -43,7 +43,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that is durable once the block ends, and leaves nothing when it raises.
 
     It takes the one write lock at its start, so that what it reads is still true when it writes; it
-    waits up to ten seconds for another writer.
+    waits for another writer as long as `open_engine` was told, ten seconds as it comes.
 
     Raises:
         StoreFailed: the database is out of reach, lost, full, damaged, closed to us, or another
