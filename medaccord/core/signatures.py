@@ -16,12 +16,13 @@ from eth_utils.exceptions import ValidationError
 from medaccord.core.errors import SignatureMismatch
 from medaccord.core.identifiers import Address, address
 
-__all__ = ["SIGNATURE_BYTES", "recover_signer"]
+__all__ = ["SECP256K1_ORDER", "SIGNATURE_BYTES", "recover_signer"]
 
 SIGNATURE_BYTES: Final = 65
 """Length of a signature: r (32), s (32), v (1)."""
 
-_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Order of the group of secp256k1; s is at most half of it. Source: SEC 2, 2.4.1."""
 
 
 def recover_signer(message: SignableMessage, signature: bytes, *, of: str) -> Address:
@@ -43,7 +44,7 @@ def recover_signer(message: SignableMessage, signature: bytes, *, of: str) -> Ad
         raise SignatureMismatch(f"{what} has {len(signature)} bytes, not {SIGNATURE_BYTES}")
     if signature[64] not in (27, 28):
         raise SignatureMismatch(f"{what} ends in {signature[64]}, not in 27 or 28")
-    if int.from_bytes(signature[32:64], "big") > _SECP256K1_ORDER // 2:
+    if int.from_bytes(signature[32:64], "big") > SECP256K1_ORDER // 2:
         raise SignatureMismatch(f"{what} is malleable: its s is in the upper half")
     try:
         return address(Account.recover_message(message, signature=signature))

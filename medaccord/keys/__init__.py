@@ -3,8 +3,9 @@
 from medaccord.keys.keystore import Keystore
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.patient_keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
+from medaccord.keys.rpc_signer import RpcSigner
 from medaccord.keys.seed import Seed
-from medaccord.keys.signer import LocalSigner, Signer
+from medaccord.keys.signer import LocalSigner, Signer, unsafe_signer_from_environment
 
 __all__ = [
     "FolderPatientKeys",
@@ -13,7 +14,9 @@ __all__ = [
     "Passphrase",
     "PatientKeys",
     "PublicKey",
+    "RpcSigner",
     "Seed",
     "Signer",
     "StewardSecrets",
+    "unsafe_signer_from_environment",
 ]

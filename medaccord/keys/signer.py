@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
+from medaccord.core.errors import InvalidSetting
 from medaccord.core.identifiers import Address, address
 from medaccord.core.typed_data import TypedData
+
+_PRIVATE_KEY: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 @runtime_checkable
@@ -82,3 +87,25 @@ class LocalSigner:
     def __repr__(self) -> str:
         """Name the address, never the key."""
         return f"LocalSigner({self.address})"
+
+
+def unsafe_signer_from_environment(name: str = "MEDACCORD_PRIVATE_KEY") -> LocalSigner:
+    """Sign with a raw key of the environment. Unsafe: for tests and chains without value.
+
+    Other processes of this user can read it, and so can whoever sees how this one was started.
+
+    Args:
+        name: the variable: 0x and 64 hex digits.
+
+    Raises:
+        InvalidSetting: it is not set, or is no key; its value is never told.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        raise InvalidSetting(f"{name} is not set: it should hold a private key, for tests only")
+    if not _PRIVATE_KEY.fullmatch(text):
+        raise InvalidSetting(f"{name} is no private key: 0x and 64 hex digits")
+    try:
+        return LocalSigner.unsafe_from_key(bytes.fromhex(text[2:]))
+    except ValueError:
+        raise InvalidSetting(f"{name} is no private key of secp256k1") from None

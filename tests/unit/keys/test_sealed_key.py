@@ -40,8 +40,7 @@ def test_document_tells_what_it_is_and_no_secret(document: dict[str, Any]) -> No
 
 def test_sealing_again_gives_another_document(passphrase: Passphrase) -> None:
     first, second = (
-        SealedKey.seal(SECRET, passphrase, kind=X25519, public=PUBLIC, cost=CHEAP)
-        for _ in range(2)
+        SealedKey.seal(SECRET, passphrase, kind=X25519, public=PUBLIC, cost=CHEAP) for _ in range(2)
     )
     assert first.id != second.id
     assert first.kdf.salt != second.kdf.salt
@@ -91,7 +90,7 @@ def test_opening_is_refused_when_the_kind_was_changed(
 
 
 def test_document_is_refused_when_it_is_of_another_kind(document: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="k.json holds a key of kind medaccord/x25519/1, not"):
+    with pytest.raises(InvalidInput, match=r"k\.json holds a key of kind medaccord/x25519/1, not"):
         SealedKey.decode(json.dumps(document).encode(), kind=MASTER, where="k.json")
 
 
@@ -117,7 +116,7 @@ def test_document_is_refused_by_name_when_it_is_damaged(
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b"null"])
 def test_document_is_refused_when_it_is_no_json_object(data: bytes) -> None:
-    with pytest.raises(InvalidInput, match="k.json is damaged: the whole: "):
+    with pytest.raises(InvalidInput, match=r"k\.json is damaged: the whole: "):
         SealedKey.decode(data, kind=X25519, where="k.json")
 
 
@@ -126,7 +125,7 @@ def test_document_is_refused_when_it_asks_for_dishonest_work(
     document: dict[str, Any], n: int
 ) -> None:
     document["kdf"]["n"] = n
-    with pytest.raises(InvalidInput, match=f"k.json is damaged: its scrypt parameters n={n}, r=8"):
+    with pytest.raises(InvalidInput, match=f"is damaged: its scrypt parameters n={n}, r=8"):
         decoded(document)
 
 

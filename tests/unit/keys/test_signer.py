@@ -8,9 +8,10 @@ from eth_account.messages import encode_defunct
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
+from medaccord.core.errors import InvalidSetting
 from medaccord.core.identifiers import address
 from medaccord.core.typed_data import OFF_CHAIN, Domain, TypedData, recover, typed
-from medaccord.keys import LocalSigner, Signer
+from medaccord.keys import LocalSigner, Signer, unsafe_signer_from_environment
 
 # Source: EIP-712's example, whose key is keccak256("cow").
 COW = bytes.fromhex("c85ef7d79691fe79573b1a7064c19c1a9819ebdbd1faaab1a8ec92344438aaf4")
@@ -84,3 +85,29 @@ def test_signed_transaction_is_ready_for_the_wire(signer: LocalSigner) -> None:
 def test_key_is_not_shown(signer: LocalSigner) -> None:
     assert repr(signer) == f"LocalSigner({signer.address})"
     assert not hasattr(signer, "key")
+
+
+def test_key_of_the_environment_signs(signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDACCORD_PRIVATE_KEY", "0x" + COW.hex())
+    assert unsafe_signer_from_environment().address == signer.address
+
+
+def test_key_of_the_environment_is_refused_when_it_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OTHER_KEY", raising=False)
+    with pytest.raises(InvalidSetting, match="OTHER_KEY is not set: it should hold a private key"):
+        unsafe_signer_from_environment("OTHER_KEY")
+
+
+@pytest.mark.parametrize(
+    "text", ["", COW.hex(), "0x" + COW.hex()[:-1], "0x" + 64 * "0", "0x" + 64 * "f"]
+)
+def test_key_of_the_environment_is_refused_and_not_told_when_it_is_none(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("MEDACCORD_PRIVATE_KEY", text)
+    with pytest.raises(InvalidSetting, match="MEDACCORD_PRIVATE_KEY is no private key") as caught:
+        unsafe_signer_from_environment()
+    assert not text or text not in str(caught.value)
+    assert caught.value.__cause__ is None
