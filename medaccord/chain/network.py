@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract.contract import ContractFunction
-from web3.exceptions import BadResponseFormat
 from web3.types import BlockIdentifier, RPCEndpoint, RPCResponse
 
+from medaccord.chain import wire
+from medaccord.chain.headers import Header, parse_header
+from medaccord.chain.http_node import Batching, Call, HttpNode
 from medaccord.chain.reverts import translated
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import Digest, digest
+from medaccord.core.identifiers import Digest
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the time, timezone-aware."""
+
+Stopwatch: TypeAlias = Callable[[], float]
+"""Tells the seconds since some moment; nobody can set it."""
+
+_BATCH: Final = 100
+"""Calls sent at once; common nodes take 1,000 and above."""
+
+_HASH_LENGTH: Final = 66
+"""Of a hash in hexadecimal."""
+
+_UPTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def utc_now() -> datetime:
     """The wall clock of this machine, in UTC."""
     return datetime.now(UTC)
+
+
+def uptime() -> float:
+    """Seconds since this machine was started; on Linux also those that it slept."""
+    return time.clock_gettime(_UPTIME)
 
 
 class Network:
@@ -36,6 +55,8 @@ class Network:
         block_period: time between blocks where the network keeps one, else None: only then does
             the age of the head say whether the node is behind.
         clock: the time that deadlines and decisions are measured by.
+        stopwatch: what the node's silence is measured by besides, so that setting the clock back
+            makes nothing fresh.
     """
 
     def __init__(
@@ -45,6 +66,7 @@ class Network:
         confirmations: int = 0,
         block_period: timedelta | None = None,
         clock: Clock = utc_now,
+        stopwatch: Stopwatch = uptime,
     ) -> None:
         """Use a connection that stands; nothing is asked of the node yet."""
         if confirmations < 0:
@@ -53,6 +75,7 @@ class Network:
         self.confirmations = confirmations
         self.block_period = block_period
         self.clock = clock
+        self.stopwatch = stopwatch
 
     @classmethod
     def connect(
@@ -68,7 +91,7 @@ class Network:
 
         Args:
             url: the node's JSON-RPC address, `http://…` or `https://…`.
-            timeout: how long one call may take.
+            timeout: how long one call, or one batch of them, may take.
             confirmations: see `Network`.
             block_period: see `Network`.
             clock: see `Network`.
@@ -76,7 +99,7 @@ class Network:
         Raises:
             TransportError: no node answers there.
         """
-        provider = _HttpProvider(url, request_kwargs={"timeout": timeout.total_seconds()})
+        provider = HttpNode(url, timeout=timeout)
         # Without middleware: web3's own asks for the chain id beside every call.
         network = cls(
             Web3(provider, middleware=()),
@@ -93,13 +116,14 @@ class Network:
     @cached_property
     def chain_id(self) -> int:
         """EIP-155 chain id. Raises TransportError."""
-        with translated():
-            return self.web3.eth.chain_id
+        return wire.quantity(self.request("eth_chainId"))
 
     @cached_property
     def genesis_hash(self) -> Digest:
         """Hash of block 0, which tells two chains of one id apart. Raises TransportError."""
         return self.block(0).hash
+
+    # --- Blocks ---
 
     def head(self) -> BlockRef:
         """The newest block the node knows. Raises TransportError."""
@@ -111,14 +135,93 @@ class Network:
         Raises:
             TransportError: the node has no such block, or does not answer.
         """
-        with translated():
-            block = self.web3.eth.get_block(identifier)
-            return BlockRef(
-                chain_id=self.chain_id,
-                number=block["number"],
-                hash=digest(bytes(block["hash"])),
-                timestamp=datetime.fromtimestamp(block["timestamp"], UTC),
+        method, params = block_call(identifier)
+        answer = self.request(method, *params)
+        if answer is None:
+            raise TransportError(f"the node has no block {_named(identifier)}")
+        return parse_header(answer, chain_id=self.chain_id).block
+
+    def headers(self, numbers: Iterable[int]) -> list[Header]:
+        """Several headers, in the order asked.
+
+        Raises:
+            TransportError: the node has not all of them, answers with other ones, or does not
+                answer.
+        """
+        asked = list(numbers)
+        answers = self.batch([block_call(number) for number in asked])
+        return [
+            self.header_of(answer, number) for number, answer in zip(asked, answers, strict=True)
+        ]
+
+    def hashes(self, numbers: Iterable[int]) -> list[Digest | None]:
+        """The hashes that blocks have now, in the order asked; None where there is no such block.
+
+        Raises:
+            TransportError: the node answers with other blocks, or does not answer.
+        """
+        asked = list(numbers)
+        answers = self.batch([block_call(number) for number in asked])
+        return [
+            None if answer is None else self.header_of(answer, number).block.hash
+            for number, answer in zip(asked, answers, strict=True)
+        ]
+
+    def header_of(self, answer: object, number: int) -> Header:
+        """What a node answered when it was asked for the block of a number.
+
+        Raises:
+            TransportError: it is something else.
+        """
+        if answer is None:
+            raise TransportError(f"the node has no block {number}")
+        header = parse_header(answer, chain_id=self.chain_id)
+        if header.block.number != number:
+            raise TransportError(
+                f"the node answered with block {header.block.number} in place of {number}"
             )
+        return header
+
+    # --- Calls ---
+
+    def request(self, method: str, *params: Any) -> Any:
+        """Make one call of JSON-RPC.
+
+        Returns:
+            The result as it came: hexadecimal text, not yet looked at.
+
+        Raises:
+            TransportError: the node refuses, or does not answer, or badly.
+        """
+        with translated():
+            return _result(method, self._make(RPCEndpoint(method), params))
+
+    def batch(self, calls: Sequence[Call], *, size: int = _BATCH) -> list[Any]:
+        """Make several calls that change nothing, many at once where the connection can.
+
+        Args:
+            calls: method and parameters of each.
+            size: how many go at once; fewer where answers are long.
+
+        Returns:
+            The results as they came, in the order of the calls.
+
+        Raises:
+            TransportError: the node refuses one of them, or does not answer, or badly.
+        """
+        provider = self.web3.provider
+        results: list[Any] = []
+        for start in range(0, len(calls), size):
+            part = calls[start : start + size]
+            with translated():
+                if isinstance(provider, Batching):
+                    answers = provider.batch(part)
+                else:
+                    answers = [self._make(RPCEndpoint(name), params) for name, params in part]
+            results += [
+                _result(name, answer) for (name, _), answer in zip(part, answers, strict=True)
+            ]
+        return results
 
     def call(self, function: ContractFunction, *, at: BlockIdentifier = "latest") -> Any:
         """Call a view of a contract.
@@ -134,11 +237,28 @@ class Network:
         with translated():
             return function.call(block_identifier=at)
 
+    def _make(self, method: RPCEndpoint, params: Sequence[Any]) -> RPCResponse:
+        return self.web3.provider.request_func(self.web3, self.web3.middleware_onion)(
+            method, list(params)
+        )
 
-class _HttpProvider(HTTPProvider):
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Refuse JSON that is no answer, over which web3 would stumble later."""
-        response = super().make_request(method, params)
-        if not isinstance(response, dict):
-            raise BadResponseFormat(f"no answer of JSON-RPC: {response!r:.200}")
-        return response
+
+def block_call(identifier: BlockIdentifier) -> Call:
+    """The call that asks for a block by number, hash or name, without its transactions."""
+    name = _named(identifier)
+    by_hash = len(name) == _HASH_LENGTH
+    return f"eth_getBlockBy{'Hash' if by_hash else 'Number'}", (name, False)
+
+
+def _named(identifier: BlockIdentifier) -> str:
+    if isinstance(identifier, int):
+        return hex(identifier)
+    return "0x" + identifier.hex() if isinstance(identifier, bytes) else str(identifier)
+
+
+def _result(method: str, answer: RPCResponse) -> Any:
+    if (error := answer.get("error")) is not None:
+        raise TransportError(f"the node refused {method}: {error!r:.200}")
+    if "result" not in answer:
+        raise TransportError(f"the node answered {method} with neither a result nor an error")
+    return answer["result"]

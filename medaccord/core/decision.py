@@ -246,7 +246,8 @@ def check_freshness(freshness: Freshness, *, now: datetime, bounds: Bounds) -> N
         AccessRefused: CHAIN_UNREACHABLE, CLOCKS_APART, LEDGER_BEHIND or HEAD_TOO_OLD.
     """
     head = freshness.head
-    if now - freshness.answered_at > bounds.max_node_silence:
+    # Our clock may have been set back since the node answered; its silence has not.
+    if max(now - freshness.answered_at, freshness.silence) > bounds.max_node_silence:
         raise AccessRefused(
             Refusal.CHAIN_UNREACHABLE, f"The chain last answered at {_at(freshness.answered_at)}."
         )

@@ -139,12 +139,14 @@ class Freshness:
         head: the newest block the facts take into account.
         behind: blocks between that and the newest block the node tells of.
         age_counts: the network makes blocks at a known pace, so that an old head means trouble.
+        silence: time since that answer by a clock that nobody can set; zero where there is none.
     """
 
     answered_at: datetime
     head: BlockRef
     behind: int
     age_counts: bool
+    silence: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,30 +1,55 @@
-"""Following the chain: gaps filled, reorganisations undone, restarts resumed."""
+"""Following the chain: gaps filled, reorganisations undone, restarts resumed, the node distrusted.
+
+Nothing is taken in that was not held to the headers of its blocks (`events.read_stretch`), and
+nothing taken back before what replaces it was read and held to them as well. Whatever goes wrong on
+the way, the database holds one whole chain at each moment, and the state in memory is its state.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
 from medaccord.chain import events
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.events import Event
+from medaccord.chain.events import Stretch
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
+from medaccord.ledger.depths import Depths
 from medaccord.ledger.history import History, HistoryMoved
+from medaccord.ledger.identity import Identity
 from medaccord.ledger.projection import Projection
 
-__all__ = ["Follower", "Views"]
+__all__ = ["Answer", "Follower", "Views"]
 
-_UNDO_BLOCKS: Final = 128
 _ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the node told last that held.
+
+    Attributes:
+        head: the newest block it told of.
+        asked_at: when it was asked, by the network's clock.
+        tick: the same by the network's stopwatch, which nobody can set.
+    """
+
+    head: BlockRef
+    asked_at: datetime
+    tick: float
+
+    def age(self, network: Network) -> timedelta:
+        """How long ago it was asked: by clock or by stopwatch, whichever says longer."""
+        silence = timedelta(seconds=max(network.stopwatch() - self.tick, 0))
+        return max(silence, network.clock() - self.asked_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +61,13 @@ class Views:
         final: the state `confirmations` blocks below: permits count from here. The same object
             where blocks are final at once.
         tip: the block followed to; None before the first sync.
-        node_head: the newest block that the node told of; None before it answered.
-        answered_at: when it did, by the network's clock.
+        answer: what the node told last; None before it told anything that held.
     """
 
     newest: Projection
     final: Projection
     tip: BlockRef | None
-    node_head: BlockRef | None
-    answered_at: datetime | None
+    answer: Answer | None
 
 
 class Follower:
@@ -63,44 +86,41 @@ class Follower:
 
         Raises:
             DeploymentMismatch: the database holds the ledger of another chain or deployment.
+            StoreFailed: the database is out of reach, or held by somebody else too long.
             TransportError: the node does not answer.
         """
         self._network = network
         self._contracts = contracts
+        self._identity = Identity(network, contracts)
         self._history = History(engine, network, contracts)
         self._syncing = threading.Lock()
         self._lock = threading.RLock()
-        self._node_head: BlockRef | None = None
-        self._answered_at: datetime | None = None
-        self._tip: BlockRef | None = None
-        self._newest = self._final = Projection()
-        self._waiting: deque[Event] = deque()
-        self._load()
+        self._answer: Answer | None = None
+        self._depths = self._made_anew()
 
     @contextmanager
     def views(self) -> Iterator[Views]:
         """What is known now, held still until the block ends."""
         with self._lock:
+            depths = self._depths
             yield Views(
-                newest=self._newest,
-                final=self._final,
-                tip=self._tip,
-                node_head=self._node_head,
-                answered_at=self._answered_at,
+                newest=depths.newest, final=depths.final, tip=depths.tip, answer=self._answer
             )
 
     def sync(self) -> BlockRef:
         """Ask the node, and take in everything up to its head.
 
-        Where the chain was reorganised, what is no longer on it is undone first. A node that knows
-        less of the same chain than is known already takes nothing back.
+        Where the chain was reorganised, what is no longer on it is replaced. A node that knows less
+        of the same chain than is known already takes nothing back.
 
         Returns:
             The block followed to.
 
         Raises:
-            TransportError: the node does not answer, or its chain keeps changing while it is read.
-                What was known before stands.
+            TransportError: the node does not answer, or what it answers cannot be or leaves events
+                out, or its chain keeps changing while it is read. What was known before stands.
+            DeploymentMismatch: the node is on another chain now. What was known before stands.
+            StoreFailed: the database is out of reach, full, or held by somebody else too long.
         """
         with self._syncing:
             for attempt in range(_ATTEMPTS):
@@ -117,112 +137,146 @@ class Follower:
         """Forget everything and read it again from the chain.
 
         Raises:
-            TransportError: as `sync`.
+            TransportError: as `sync`. Where the node does not even answer, nothing is forgotten.
+            DeploymentMismatch: as `sync`; nothing is forgotten.
+            StoreFailed: as `sync`.
         """
         with self._syncing:
+            self._identity.check()
             self._history.clear()
-            self._load()
+            self._replace(self._made_anew())
         return self.sync()
 
+    # --- The node's head ---
+
     def _follow(self) -> BlockRef:
-        head = self._network.head()
+        asked_at, tick = self._network.clock(), self._network.stopwatch()
+        answer = Answer(head=self._network.head(), asked_at=asked_at, tick=tick)
+        head = answer.head
+        if self._depths.tip is None:
+            self._identity.check()
+        while not self._knows(head):
+            ancestor, stretch = self._next_blocks(head)
+            self._take_in(stretch, ancestor, answer)
         with self._lock:
-            self._node_head, self._answered_at = head, self._network.clock()
-        while self._tip is None or head.number > self._tip.number or self._is_replaced(head):
-            if self._tip is not None and not self._is_on_chain(self._tip, head):
-                self._undo_to_common_ancestor(head)
-                continue
-            first = self._history.first_block if self._tip is None else self._tip.number + 1
-            last = min(first + events.MAX_RANGE - 1, head.number)
-            self._take_in(first, head if last >= head.number else self._network.block(last), head)
-        assert self._tip is not None  # set by the first turn of the loop
-        return self._tip
+            self._answer = answer
+            assert self._depths.tip is not None  # something is known: the loop has ended
+            return self._depths.tip
 
-    def _take_in(self, first: int, upto: BlockRef, head: BlockRef) -> None:
-        found = events.fetch(self._network, self._contracts, first, upto.number)
-        if self._network.block(head.number) != head:
+    def _knows(self, head: BlockRef) -> bool:
+        """Whether a head is the block followed to, or one below it on the same chain."""
+        tip = self._depths.tip
+        if tip is None or head.number > tip.number:
+            return False
+        if head.number == tip.number:
+            return head == tip
+        known = next(self._history.newest_first(upto=head.number), [])
+        if not known:
+            return False
+        if known[0].number == head.number:
+            return known[0] == head
+        # A block without events, forgotten long ago: the nearest below it must do.
+        return self._on_chain(known[:1])[0]
+
+    def _next_blocks(self, head: BlockRef) -> tuple[BlockRef | None, Stretch]:
+        """The next blocks towards a head, and the block known here that they follow.
+
+        Raises:
+            _ChainMoved: they do not lead to that head.
+        """
+        ancestor = self._depths.tip
+        if ancestor is not None and head.number <= ancestor.number:
+            ancestor = self._common_ancestor(head)
+        stretch = self._read(ancestor, head)
+        if not _follows(stretch, ancestor):
+            ancestor = self._common_ancestor(head)
+            stretch = self._read(ancestor, head)
+            if not _follows(stretch, ancestor):
+                raise _ChainMoved
+        if stretch.tip.number == head.number and stretch.tip != head:
             raise _ChainMoved
-        self._history.append(found, tip=upto, after=self._tip)
-        with self._lock:
-            self._tip = upto
-            self._apply(found)
+        return ancestor, stretch
 
-    def _is_replaced(self, head: BlockRef) -> bool:
-        """Whether a head no higher than what is known belongs to another history."""
-        known = next(self._history.newest_first(upto=head.number), None)
-        return known is not None and not self._is_on_chain(known, head)
+    def _read(self, ancestor: BlockRef | None, head: BlockRef) -> Stretch:
+        first = self._history.first_block if ancestor is None else ancestor.number + 1
+        last = min(first + events.MAX_RANGE - 1, head.number)
+        if first > last:  # the chain is shorter than where our contracts began on it
+            raise TransportError(f"the node knows no more than {head.number} blocks of the chain")
+        try:
+            return events.read_stretch(self._network, self._contracts, first, last)
+        except TransportError:
+            if self._network.block(head.number) != head:
+                raise _ChainMoved from None
+            raise
 
-    def _is_on_chain(self, block: BlockRef, head: BlockRef) -> bool:
-        if block.number >= head.number:
-            return block == head
-        return self._network.block(block.number).hash == block.hash
+    # --- Where two histories part ---
 
-    def _undo_to_common_ancestor(self, head: BlockRef) -> None:
-        ancestor = next(
-            (known for known in self._history.newest_first() if self._is_on_chain(known, head)),
-            None,
-        )
-        self._history.undo_after(ancestor, from_tip=self._tip)
+    def _common_ancestor(self, head: BlockRef) -> BlockRef | None:
+        """The newest block known here that is on the node's chain; None where there is none.
+
+        Raises:
+            DeploymentMismatch: the node is on another chain altogether.
+        """
+        assert self._depths.tip is not None  # else there is nothing to part from
+        self._identity.check()
+        upto = min(self._depths.tip.number, head.number)
+        for known in self._history.newest_first(upto=upto):
+            for block, is_there in zip(known, self._on_chain(known), strict=True):
+                if is_there:
+                    return block
+        self._identity.check_code()
+        return None
+
+    def _on_chain(self, blocks: list[BlockRef]) -> list[bool]:
+        found = self._network.hashes([block.number for block in blocks])
+        return [hashed == block.hash for hashed, block in zip(found, blocks, strict=True)]
+
+    # --- Taking in ---
+
+    def _take_in(self, stretch: Stretch, ancestor: BlockRef | None, answer: Answer) -> None:
+        depths = self._depths
+        self._history.append(stretch, after=ancestor, in_place_of=depths.tip)
         with self._lock:
             try:
-                self._undo_after(ancestor)
-            except LookupError:
-                self._load()
+                if ancestor != depths.tip:
+                    depths.undo_after(ancestor)
+                depths.apply(stretch.events, stretch.tip)
+            except LookupError:  # more than is remembered
+                self._depths = self._made_anew()
+            except BaseException:
+                self._depths = Depths(self._network.confirmations)  # half a block is no state
+                raise
+            self._answer = answer
 
-    def _undo_after(self, ancestor: BlockRef | None) -> None:
-        number = -1 if ancestor is None else ancestor.number
-        for projection in {id(each): each for each in (self._newest, self._final)}.values():
-            projection.undo_after(number)
-        while self._waiting and self._waiting[-1].block.number > number:
-            self._waiting.pop()
-        self._tip = ancestor
-
-    def _load(self) -> None:
-        """Make both projections anew from the database."""
-        tip, found = self._history.load()
-        with self._lock:
-            self._forget()
-            self._tip = tip
-            self._apply(found)
+    def _made_anew(self) -> Depths:
+        """The state, made from the database alone."""
+        depths = Depths(self._network.confirmations)
+        with self._history.read() as (tip, found):
+            if tip is not None:
+                depths.apply(found, tip)
+        return depths
 
     def _catch_up(self) -> None:
         """Take in what another process wrote to the database."""
-        if self._tip is None or not self._history.holds(self._tip):
-            self._load()
+        tip = self._depths.tip
+        if tip is None or not self._history.holds(tip):
+            self._replace(self._made_anew())
             return
-        tip, found = self._history.load(after=self._tip)
+        with self._history.read(after=tip) as (newer, found):
+            if newer is None or newer.number < tip.number:
+                raise HistoryMoved
+            added: list[Any] = list(found)
         with self._lock:
-            self._tip = tip
-            self._apply(found)
+            self._depths.apply(added, newer)
 
-    def _forget(self) -> None:
-        self._tip = None
-        self._newest = Projection()
-        self._final = self._newest if self._network.confirmations == 0 else Projection()
-        self._waiting.clear()
-
-    def _apply(self, found: list[Event]) -> None:
-        try:
-            self._advance(found)
-        except BaseException:
-            self._forget()  # half of a block is no state to decide from
-            raise
-
-    def _advance(self, found: list[Event]) -> None:
-        for event in found:
-            self._newest.apply(event)
-        if self._tip is None:
-            return
-        undoable = self._tip.number - _UNDO_BLOCKS
-        self._newest.forget_until(undoable)
-        if self._final is self._newest:
-            return
-        self._waiting.extend(found)
-        final = self._tip.number - self._network.confirmations
-        while self._waiting and self._waiting[0].block.number <= final:
-            self._final.apply(self._waiting.popleft())
-        self._final.forget_until(undoable)
+    def _replace(self, depths: Depths) -> None:
+        with self._lock:
+            self._depths = depths
 
 
 class _ChainMoved(Exception):
     """The head read from is not on the chain any more."""
+
+
+def _follows(stretch: Stretch, ancestor: BlockRef | None) -> bool:
+    return ancestor is None or stretch.headers[0].parent == ancestor.hash

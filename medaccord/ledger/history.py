@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select
+from sqlalchemy import Connection, Engine, Select, delete, exists, insert, select
 
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.events import Event
+from medaccord.chain.events import Event, Stretch
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DeploymentMismatch, MedaccordError
@@ -21,6 +22,9 @@ __all__ = ["History", "HistoryMoved"]
 
 _KEPT_BLOCKS = 256
 """Blocks without events are kept this far back, to find where two histories part."""
+
+_ROWS_AT_ONCE = 5_000
+_BLOCKS_AT_ONCE = 100
 
 
 class HistoryMoved(MedaccordError):
@@ -60,8 +64,14 @@ class History:
                     "database, or the deployment it belongs to"
                 )
 
-    def load(self, *, after: BlockRef | None = None) -> tuple[BlockRef | None, list[Event]]:
+    @contextmanager
+    def read(
+        self, *, after: BlockRef | None = None
+    ) -> Iterator[tuple[BlockRef | None, Iterator[Event]]]:
         """The newest block, and every event up to it in the order of the chain.
+
+        The events are read as they are asked for, and only until the block ends: a long history
+        never lies in memory as a whole.
 
         Args:
             after: leave out this block and those before it.
@@ -74,14 +84,14 @@ class History:
             .order_by(ledger_event.c.block_number, ledger_event.c.log_index)
         )
         with reading(self._engine) as connection:
-            tip = self._tip(connection)
-            rows = connection.execute(query).all()
-        found: list[Event] = []
-        for row in rows:
-            same = found and found[-1].block.number == row.block_number
-            block = found[-1].block if same else self._block(row.block_number, row)
-            found.append(event_of(row, block))
-        return tip, found
+            yield self._tip(connection), self._events(connection, query)
+
+    def _events(self, connection: Connection, query: Select[Any]) -> Iterator[Event]:
+        block: BlockRef | None = None
+        for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+            if block is None or block.number != row.block_number:
+                block = self._block(row.block_number, row)
+            yield event_of(row, block)
 
     def holds(self, block: BlockRef) -> bool:
         """Whether the block is part of the history."""
@@ -89,62 +99,58 @@ class History:
             query = select(ledger_block.c.hash).where(ledger_block.c.number == block.number)
             return connection.execute(query).scalar_one_or_none() == block.hash
 
-    def newest_first(self, *, upto: int | None = None) -> Iterator[BlockRef]:
-        """The blocks kept, from the newest down.
+    def newest_first(self, *, upto: int) -> Iterator[list[BlockRef]]:
+        """The blocks kept, from the newest down, some at a time.
 
         Args:
             upto: leave out blocks above this number.
         """
-        query = select(ledger_block).order_by(ledger_block.c.number.desc()).limit(1)
-        below = None if upto is None else upto + 1
+        query = select(ledger_block).order_by(ledger_block.c.number.desc()).limit(_BLOCKS_AT_ONCE)
         while True:
-            page = query if below is None else query.where(ledger_block.c.number < below)
             with reading(self._engine) as connection:
-                row = connection.execute(page).one_or_none()
-            if row is None:
+                rows = connection.execute(query.where(ledger_block.c.number <= upto)).all()
+            if not rows:
                 return
-            yield self._block(row.number, row)
-            below = row.number
+            yield [self._block(row.number, row) for row in rows]
+            upto = rows[-1].number - 1
 
-    def append(self, found: list[Event], *, tip: BlockRef, after: BlockRef | None) -> None:
-        """Take in the next blocks, durably, in one transaction.
+    def append(
+        self, stretch: Stretch, *, after: BlockRef | None, in_place_of: BlockRef | None
+    ) -> None:
+        """Take in the next blocks, durably, and take back what they replace, in one transaction.
 
         Args:
-            found: their events in the order of the chain.
-            tip: the newest of them.
-            after: the newest block before them; None for the first ones.
+            stretch: the blocks.
+            after: the block they follow; None for the first ones.
+            in_place_of: the newest block until now: `after`, or one of a branch that is taken back.
 
         Raises:
             HistoryMoved: the history does not end there.
+            StoreFailed: the database is out of reach, full, or held by somebody else too long.
         """
-        blocks = {event.block.number: event.block for event in found} | {tip.number: tip}
+        tip = stretch.tip
+        eventful = {event.block.number for event in stretch.events}
+        blocks = [
+            header.block
+            for header in stretch.headers
+            if header.block.number in eventful or header.block.number > tip.number - _KEPT_BLOCKS
+        ]
         with writing(self._engine) as connection:
-            if self._tip(connection) != after:
+            if self._tip(connection) != in_place_of:
                 raise HistoryMoved
+            if after != in_place_of:
+                _delete_after(connection, -1 if after is None else after.number)
             connection.execute(
                 insert(ledger_block),
                 [
                     {"number": each.number, "hash": each.hash, "timestamp": each.timestamp}
-                    for each in blocks.values()
+                    for each in blocks
                 ],
             )
-            if found:
-                connection.execute(insert(ledger_event), [row_of(event) for event in found])
-            eventful = exists().where(ledger_event.c.block_number == ledger_block.c.number)
-            old = ledger_block.c.number < tip.number - _KEPT_BLOCKS
-            connection.execute(delete(ledger_block).where(old, ~eventful))
-
-    def undo_after(self, ancestor: BlockRef | None, *, from_tip: BlockRef | None) -> None:
-        """Take back every block above one; all of them where there is none.
-
-        Raises:
-            HistoryMoved: the history does not end at `from_tip`.
-        """
-        number = -1 if ancestor is None else ancestor.number
-        with writing(self._engine) as connection:
-            if self._tip(connection) != from_tip:
-                raise HistoryMoved
-            _delete_after(connection, number)
+            if stretch.events:
+                connection.execute(insert(ledger_event), [row_of(each) for each in stretch.events])
+            if after is not None:
+                _delete_old(connection, after.number - _KEPT_BLOCKS, tip.number - _KEPT_BLOCKS)
 
     def clear(self) -> None:
         """Take back everything."""
@@ -168,3 +174,10 @@ class History:
 def _delete_after(connection: Connection, number: int) -> None:
     connection.execute(delete(ledger_event).where(ledger_event.c.block_number > number))
     connection.execute(delete(ledger_block).where(ledger_block.c.number > number))
+
+
+def _delete_old(connection: Connection, first: int, last: int) -> None:
+    """Forget blocks without events; those below `first` were forgotten before."""
+    eventful = exists().where(ledger_event.c.block_number == ledger_block.c.number)
+    old = ledger_block.c.number.between(first, last)
+    connection.execute(delete(ledger_block).where(old, ~eventful))

@@ -13,19 +13,30 @@ V = TypeVar("V")
 class Journal:
     """What it takes to undo the newest blocks.
 
-    Every change to a `Table` or `Log` made with this journal is noted under `block`, the number of
-    the block being applied. Blocks that can no longer be undone are forgotten, so that the journal
-    stays as long as the chain's last blocks, not as the chain.
+    Every change to a `Table` or `Log` made with this journal is noted under the block being
+    applied. Blocks that can no longer be undone are forgotten, so that the journal stays as long as
+    the chain's last blocks, not as the chain.
+
+    Attributes:
+        notes: whether changes made now must be noted.
     """
 
+    __slots__ = ("_block", "_kept_after", "_undo", "notes")
+
     def __init__(self) -> None:
-        self.block = 0
-        self.kept_after = 0
+        self.notes = True
+        self._block = 0
+        self._kept_after = 0
         self._undo: deque[tuple[int, Callable[[], object]]] = deque()
+
+    def begin(self, block: int) -> None:
+        """From now on, changes are made by the block of this number."""
+        self._block = block
+        self.notes = block > self._kept_after
 
     def note(self, undo: Callable[[], object]) -> None:
         """Remember how to take one change back."""
-        self._undo.append((self.block, undo))
+        self._undo.append((self._block, undo))
 
     def undo_after(self, block: int) -> None:
         """Take back every change made by blocks above this number.
@@ -33,21 +44,23 @@ class Journal:
         Raises:
             LookupError: how to undo them was forgotten; the tables must be made anew.
         """
-        if block < self.kept_after:
-            raise LookupError(f"changes up to block {self.kept_after} can no longer be undone")
+        if block < self._kept_after:
+            raise LookupError(f"changes up to block {self._kept_after} can no longer be undone")
         while self._undo and self._undo[-1][0] > block:
             self._undo.pop()[1]()
-        self.block = block
+        self.begin(block)
 
     def forget_until(self, block: int) -> None:
-        """Forget how to undo the blocks up to and including this number."""
+        """Never undo the blocks up to and including this number, applied already or not."""
         while self._undo and self._undo[0][0] <= block:
             self._undo.popleft()
-        self.kept_after = max(self.kept_after, block)
+        self._kept_after = max(self._kept_after, block)
 
 
 class Table(Generic[K, V]):
     """A mapping of immutable values, written through a journal."""
+
+    __slots__ = ("_journal", "_rows")
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -60,11 +73,12 @@ class Table(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Write a value."""
         rows = self._rows
-        if key in rows:
-            before = rows[key]
-            self._journal.note(lambda: rows.__setitem__(key, before))
-        else:
-            self._journal.note(lambda: rows.pop(key))
+        if self._journal.notes:
+            if key in rows:
+                before = rows[key]
+                self._journal.note(lambda: rows.__setitem__(key, before))
+            else:
+                self._journal.note(lambda: rows.pop(key))
         rows[key] = value
 
     def items(self) -> dict[K, V]:
@@ -74,6 +88,8 @@ class Table(Generic[K, V]):
 
 class Log(Generic[K, V]):
     """Lists that only grow, one a key, written through a journal."""
+
+    __slots__ = ("_journal", "_lists")
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -92,7 +108,8 @@ class Log(Generic[K, V]):
         """Append one value."""
         values = self._lists.setdefault(key, [])
         values.append(value)
-        self._journal.note(values.pop)
+        if self._journal.notes:
+            self._journal.note(values.pop)
 
     def items(self) -> dict[K, tuple[V, ...]]:
         """A copy of every list that is not empty."""

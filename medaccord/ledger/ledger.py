@@ -56,7 +56,10 @@ class Ledger:
             The block followed to.
 
         Raises:
-            TransportError: the node does not answer, or its chain keeps changing.
+            TransportError: the node does not answer, or what it answers cannot be or leaves events
+                out, or its chain keeps changing. What was known stands.
+            DeploymentMismatch: the node is on another chain now. What was known stands.
+            StoreFailed: the database is out of reach, full, or held by somebody else too long.
         """
         tip = self._follower.sync()
         with self._holding, self._follower.views() as views:
@@ -71,17 +74,26 @@ class Ledger:
 
         Raises:
             TransportError: as `sync`. What was known stands, and grows old: `facts` says how old.
+            DeploymentMismatch: as `sync`.
+            StoreFailed: as `sync`.
         """
         with self._follower.views() as views:
-            answered_at = views.answered_at
-        if answered_at is None or self._network.clock() - answered_at >= older_than:
+            answer = views.answer
+        # An answer of a time to come, by a clock that was set back since, counts as no answer.
+        if (
+            answer is None
+            or self._network.clock() < answer.asked_at
+            or answer.age(self._network) >= older_than
+        ):
             self.sync()
 
     def rebuild(self) -> BlockRef:
         """Forget the copy and read it again from the chain. What is held here stays held.
 
         Raises:
-            TransportError: as `sync`.
+            TransportError: as `sync`. Where the node does not answer, nothing is forgotten.
+            DeploymentMismatch: as `sync`; nothing is forgotten.
+            StoreFailed: as `sync`.
         """
         return self._follower.rebuild()
 
@@ -250,15 +262,16 @@ class Ledger:
             )
 
     def _freshness(self, views: Views) -> Freshness:
-        if views.tip is None or views.node_head is None or views.answered_at is None:
+        if views.tip is None or views.answer is None:
             raise AccessRefused(
                 Refusal.CHAIN_UNREACHABLE,
                 "The chain has not answered since this gatekeeper was started.",
             )
         return Freshness(
-            answered_at=views.answered_at,
+            answered_at=views.answer.asked_at,
+            silence=views.answer.age(self._network),
             head=views.tip,
             # A node that knows less than we do has fallen behind the chain, and hides what is new.
-            behind=abs(views.node_head.number - views.tip.number),
+            behind=abs(views.answer.head.number - views.tip.number),
             age_counts=self._network.block_period is not None,
         )

@@ -60,7 +60,7 @@ class Projection:
             event: later in the chain than every event before it. Events that change no state kept
                 here (votes of the consortium, a change of guardians) leave everything as it was.
         """
-        self._journal.block = event.block.number
+        self._journal.begin(event.block.number)
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from web3.types import BlockIdentifier
 
 from medaccord.chain import (
     Contracts,
@@ -17,7 +17,8 @@ from medaccord.chain import (
     events,
 )
 from medaccord.chain.embedded import EmbeddedChain, Snapshot
-from medaccord.chain.events import reading
+from medaccord.chain.events import fetching
+from medaccord.chain.headers import Header
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import Digest
@@ -120,7 +121,7 @@ def test_fetched_events_are_the_same_whatever_the_range(
 ) -> None:
     head = contracts.network.head()
     reported = relay(contracts, sender, patient, 5)
-    monkeypatch.setattr(reading, "MAX_RANGE", blocks)
+    monkeypatch.setattr(fetching, "MAX_RANGE", blocks)
     assert fetch(contracts, head) == reported
 
 
@@ -142,11 +143,11 @@ class ReorganisedNetwork(Network):
     chain: EmbeddedChain
     snapshot: Snapshot
 
-    def block(self, identifier: BlockIdentifier) -> BlockRef:
+    def headers(self, numbers: Iterable[int]) -> list[Header]:
         """Replace the block, then tell of it."""
         self.chain.revert(self.snapshot)
         self.chain.mine()
-        return super().block(identifier)
+        return super().headers(numbers)
 
 
 def test_fetching_is_refused_when_the_chain_changed_meanwhile(

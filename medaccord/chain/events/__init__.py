@@ -1,5 +1,6 @@
 """What the contracts reported: a dataclass for every event, and how to read them."""
 
+from medaccord.chain.events.fetching import MAX_RANGE, Stretch, fetch, read_stretch
 from medaccord.chain.events.kinds import (
     AllRevoked,
     Anchored,
@@ -30,7 +31,7 @@ from medaccord.chain.events.kinds import (
     RelationshipProposed,
     RolesChanged,
 )
-from medaccord.chain.events.reading import MAX_RANGE, decode, fetch
+from medaccord.chain.events.reading import decode
 
 __all__ = [
     "MAX_RANGE",
@@ -62,6 +63,8 @@ __all__ = [
     "RelationshipEnded",
     "RelationshipProposed",
     "RolesChanged",
+    "Stretch",
     "decode",
     "fetch",
+    "read_stretch",
 ]

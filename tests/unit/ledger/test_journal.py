@@ -18,7 +18,7 @@ def test_undo_gives_what_the_blocks_before_had_given(
         table: Table[str, int] = Table(journal)
         log: Log[str, int] = Log(journal)
         for number, changes in enumerate(blocks[:upto], start=1):
-            journal.block = number
+            journal.begin(number)
             for kind, key, value in changes:
                 if kind:
                     table.put(key, value)
@@ -40,7 +40,7 @@ def test_undo_is_refused_when_it_was_forgotten() -> None:
     journal = Journal()
     table: Table[str, int] = Table(journal)
     for number in (1, 2, 3):
-        journal.block = number
+        journal.begin(number)
         table.put("a", number)
     journal.forget_until(2)
     with pytest.raises(LookupError, match="up to block 2"):
