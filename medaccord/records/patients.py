@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Engine, Select, insert, select
+from sqlalchemy import Connection, Engine, Select, insert, select
 
 from medaccord.core.errors import AccessRefused, InvalidInput, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address
@@ -12,7 +12,7 @@ from medaccord.records.pseudonyms import Owner
 from medaccord.store import reading, writing
 from medaccord.store.tables import patient_account
 
-__all__ = ["PatientAccounts", "ensure_key"]
+__all__ = ["PatientAccounts", "accounts_of", "ensure_key"]
 
 
 class PatientAccounts:
@@ -35,8 +35,10 @@ class PatientAccounts:
         Raises:
             InvalidRequest: the account stands for another patient.
         """
-        ensure_key(self._keys, patient)
         with writing(self._engine) as connection:
+            # Made in here: an erasure of the patient under way sees the key and the account, or
+            # neither.
+            ensure_key(self._keys, patient)
             known = connection.execute(_owner_of(account)).scalar_one_or_none()
             if known is None:
                 row = {"account": account, "patient_ref": patient, "enrolled_at": at}
@@ -70,6 +72,12 @@ def ensure_key(keys: PatientKeys, owner: Owner) -> PublicKey:
             return keys.create(owner)
         except InvalidInput:  # somebody else was faster
             return keys.public(owner)
+
+
+def accounts_of(connection: Connection, patient: Owner) -> tuple[Address, ...]:
+    """The accounts that stand for a patient, as enrolled."""
+    query = select(patient_account.c.account).where(patient_account.c.patient_ref == patient)
+    return tuple(Address(account) for account in connection.execute(query).scalars())
 
 
 def _owner_of(account: Address) -> Select[str]:

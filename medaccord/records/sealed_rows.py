@@ -15,6 +15,7 @@ from medaccord.records.sealer import Columns, row_context
 from medaccord.store import tables
 
 __all__ = [
+    "HOLDS",
     "SEALED_TABLES",
     "SealedTable",
     "entry_context",
@@ -31,7 +32,7 @@ class SealedTable:
         table: with the columns `ciphertext`, `wrapped_key` and `key_generation`.
         whose: the column that names whose key it is: a pseudonym, or an account of the patient
             (`patient_account` says whose that is).
-        context: what the seal of a row is bound to, from the row's other columns.
+        context: what the seal of a row is bound to, from the columns in `bound`.
     """
 
     table: Table
@@ -42,6 +43,11 @@ class SealedTable:
     def by_account(self) -> bool:
         """Whether `whose` holds accounts and not pseudonyms."""
         return self.whose.name == "patient"
+
+    @property
+    def bound(self) -> tuple[Column[Any], ...]:
+        """What names a row, and what `context` is made from."""
+        return tuple(self.table.c[name] for name in _BOUND[self.table.name])
 
 
 def version_context(owner: str, record: Digest, version: int) -> bytes:
@@ -58,6 +64,16 @@ def entry_context(relationship: Digest, number: int) -> bytes:
     """What the seal of a log entry is bound to."""
     return row_context("audit_entry", relationship + number.to_bytes(8, "big"))
 
+
+_BOUND: Final = {
+    "record_version": ("id", "owner", "record", "version"),
+    "record_index": ("owner", "revision"),
+    "audit_entry": ("relationship", "number"),
+    "request_inbox": ("digest",),
+    "terms_opening": ("consent",),
+    "reason_opening": ("emergency",),
+    "legal_hold": ("id",),
+}
 
 SEALED_TABLES: Final = (
     SealedTable(
@@ -91,4 +107,11 @@ SEALED_TABLES: Final = (
         context=lambda row: row_context("reason_opening", row["emergency"]),
     ),
 )
-"""All of them but `legal_hold`, which is sealed to the steward alone."""
+"""All of them but `HOLDS`."""
+
+HOLDS: Final = SealedTable(
+    table=tables.legal_hold,
+    whose=tables.legal_hold.c.owner,
+    context=lambda row: row_context("legal_hold", row["id"].to_bytes(8, "big")),
+)
+"""The reasons of legal holds; `whose` says whom a hold is on, and the steward's key seals it."""

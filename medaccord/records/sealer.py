@@ -15,24 +15,32 @@ from medaccord.core.envelope import Sealed, open_sealed, rewrap, seal
 from medaccord.keys import PatientKeys, PublicKey
 from medaccord.records.pseudonyms import Owner
 
-__all__ = ["Columns", "SealedColumns", "Sealer", "row_context"]
+__all__ = ["Columns", "SealedColumns", "Sealer", "WrappedColumns", "row_context"]
 
 Columns: TypeAlias = Mapping[str, Any] | RowMapping
 """A row as it was read, or one about to be written."""
 
 
-class SealedColumns(TypedDict):
-    """The columns of a sealed row.
+class WrappedColumns(TypedDict):
+    """The columns of a sealed row that say how its data key is wrapped.
 
     Attributes:
-        ciphertext: nonce, ciphertext, tag.
         wrapped_key: the data key, wrapped to the owner's key.
         key_generation: which of the owner's keys that is.
     """
 
-    ciphertext: bytes
     wrapped_key: bytes
     key_generation: int
+
+
+class SealedColumns(WrappedColumns):
+    """The columns of a sealed row.
+
+    Attributes:
+        ciphertext: nonce, ciphertext, tag.
+    """
+
+    ciphertext: bytes
 
 
 class Sealer:
@@ -83,16 +91,15 @@ class Sealer:
 
     def rewrap(
         self, owner: Owner, columns: Columns, context: bytes, *, to: PublicKey
-    ) -> SealedColumns:
-        """Wrap a row's data key to another key of the same owner; the ciphertext stays.
+    ) -> WrappedColumns:
+        """Wrap a row's data key to another key of the same owner; its ciphertext is not touched.
 
         Raises:
             KeyMissing: the key it is wrapped to was retired or erased.
             DecryptionFailed: the row was changed or moved.
         """
         private = self.keys.private(owner, columns["key_generation"])
-        return SealedColumns(
-            ciphertext=columns["ciphertext"],
+        return WrappedColumns(
             wrapped_key=rewrap(columns["wrapped_key"], private, to.key, context),
             key_generation=to.generation,
         )
