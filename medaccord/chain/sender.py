@@ -149,7 +149,7 @@ class Sender:
     def wait(self, pending: Pending) -> Receipt:
         """See `Pending.wait`."""
         started, pause, sent = time.monotonic(), _FIRST_PAUSE, pending._sent
-        looked = started
+        tended: float | None = None
         while True:
             receipt = receipts.mined(self.network, sent)
             if receipt is not None:
@@ -158,11 +158,13 @@ class Sender:
             now = time.monotonic()
             if sent.settled_at is not None:
                 raise self._given_up(sent)
-            if now - started >= self._timeout.total_seconds():
+            if tended is None or now - tended >= self._tending:
+                # At first another may have done it; later on, those who wait take turns.
+                if tended is not None:
+                    self._tend_in_turn(now)
+                sent, tended = self._outbox.find(sent.id) or sent, now
+            elif now - started >= self._timeout.total_seconds():
                 raise self._late(pending, sent)
-            if now - looked >= self._tending:
-                self._tend_in_turn(now)
-                sent, looked = self._outbox.find(sent.id) or sent, now
             else:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
