@@ -100,7 +100,6 @@ class Stream:
 
 @dataclass(slots=True)
 class Hospital:
-    folder: Path
     engine: Engine
     keys: FolderPatientKeys
     names: Pseudonyms
@@ -136,14 +135,13 @@ class Hospital:
 
 
 @pytest.fixture
-def hospital(tmp_path: Path) -> Iterator[Hospital]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'database' / 'records.db'}")
+def hospital(tmp_path: Path, database_url: str) -> Iterator[Hospital]:
+    engine = open_engine(database_url)
     keys = FolderPatientKeys(tmp_path / "keys")
     names = Pseudonyms(StewardSecrets(tmp_path / "keys"))
     account = address("0x" + "a0" * 20)
     stream = Stream()
     yield Hospital(
-        folder=tmp_path / "database",
         engine=engine,
         keys=keys,
         names=names,

@@ -18,6 +18,7 @@ from medaccord.records import Found, Sealer
 from medaccord.records.index import load_index, save_index
 from medaccord.records.sealing import VersionId, open_version, seal_version
 from medaccord.store import reading, tables, writing
+from tests.databases import stored_bytes
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 
 VERSIONS = tables.record_version
@@ -295,7 +296,7 @@ def test_nothing_opens_when_the_key_was_erased(
 
 
 def test_database_holds_nothing_readable_when_records_are_in_it(
-    hospital: Hospital, patient: Address
+    hospital: Hospital, patient: Address, database_url: str
 ) -> None:
     content = bundle(observation("hb-canary", "13.20"), practitioner())
     hospital.take_in(content, patient)
@@ -322,10 +323,7 @@ def test_database_holds_nothing_readable_when_records_are_in_it(
     ]
     canaries = [word.encode() for word in words] + [bytes(value) for value in hashes]
 
-    files = [path for path in hospital.folder.iterdir() if path.is_file()]
-
-    assert {path.name for path in files} >= {"records.db", "records.db-wal"}
-    at_rest = {path.name: path.read_bytes() for path in files}
+    at_rest = stored_bytes(database_url)
     for canary in canaries:
         for spelled in (
             canary,
