@@ -72,21 +72,23 @@ Object: TypeAlias = dict[str, Value]
 """A JSON object."""
 
 
-def parse(data: bytes | str) -> Value:
+def parse(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Value:
     """Read JSON text without losing anything.
 
     Args:
         data: One JSON value; bytes are UTF-8 without a byte order mark.
+        max_depth: Arrays and objects may lie this many deep; at most `MAX_DEPTH`, less for what is
+            to be laid into another document.
 
     Raises:
         InvalidDocument: The text is empty, no JSON, cut off, no UTF-8, begins with a byte order
             mark, repeats a member, holds NaN or an infinity, half a surrogate pair, or lies deeper
-            than `MAX_DEPTH`. Line and column are given where they are known.
+            than allowed. Line and column are given where they are known.
 
     Source: RFC 8259; RFC 7493 (I-JSON) section 2.1 and 2.3 for surrogates and repeated members.
     """
     text = _decoded(data)
-    _check_depth(text)
+    _check_depth(text, max_depth)
     try:
         value: Value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -189,18 +191,18 @@ def _decoded(data: bytes | str) -> str:
     return text
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, bound: int) -> None:
     """Count brackets outside strings, before the parser follows them down."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+    if text.count("[") + text.count("{") <= bound:
         return
-    if _depth(_NO_BRACKET.sub("", _STRINGS.sub("", text))) <= MAX_DEPTH:
+    if _depth(_NO_BRACKET.sub("", _STRINGS.sub("", text))) <= bound:
         return
     depth = 0
     for match in _BRACKET_OR_STRING.finditer(text):
         if match[0] in "[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise _at(text, match.start(), f"nested more than {MAX_DEPTH} deep")
+            if depth > bound:
+                raise _at(text, match.start(), f"nested more than {bound} deep")
         elif match[0] in "]}":
             depth -= 1
 

@@ -63,11 +63,12 @@ def test_read_bundle_keeps_numbers_as_written() -> None:
     assert b'"value":1.00}' in resource.canonical()
 
 
-def test_read_bundle_changes_nothing_of_a_resource_that_has_an_id() -> None:
+def test_read_bundle_changes_nothing_of_a_resource_that_has_an_id_but_a_reference() -> None:
     entry = observation(id="o-1", extension=[{"url": "https://x.example", "valueDecimal": 2}])
 
-    resource = read_bundle(data(patient(), entry)).resources[1]
+    resource = read_bundle(data(patient(id="p1"), entry)).resources[1]
 
+    entry["resource"]["subject"] = {"reference": "Patient/p1"}
     assert resource.value == parse(json.dumps(entry["resource"]))
     assert resource.canonical() == encode(resource.value)
 
@@ -113,8 +114,12 @@ def test_read_bundle_takes_every_type_that_holds_records(kind: str) -> None:
             "the file is JSON, but no FHIR Bundle: it is an object without resourceType",
         ),
         (
-            json.dumps(patient()["resource"]).encode(),
-            "the file is JSON, but no FHIR Bundle: it is a Patient",
+            json.dumps(patient(id="p1")["resource"]).encode(),
+            "the file is no FHIR Bundle, but one resource or several, as NDJSON",
+        ),
+        (
+            json.dumps({"resourceType": "Patience"}).encode(),
+            "the file is JSON, but no FHIR Bundle: it is a Patience",
         ),
     ],
 )
@@ -188,7 +193,9 @@ def test_read_bundle_refuses_two_patients() -> None:
 
 
 def test_read_bundle_refuses_a_bundle_without_a_patient() -> None:
-    assert refusal(data(observation())) == "the Bundle holds no Patient"
+    entry = observation(subject={"reference": "Patient/p1"})
+
+    assert refusal(data(entry)) == "the Bundle holds no Patient"
 
 
 def test_read_bundle_refuses_one_record_twice() -> None:
