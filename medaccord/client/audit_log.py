@@ -9,8 +9,9 @@ What is checked, and what it shows:
 3. both against what was seen before, in the log and in receipts: it was not cut, rewritten or
    swapped meanwhile.
 
-Lines after the last anchor are covered by the next one. What was never logged shows only against a
-grantee's receipt.
+Of a line that the steward erased its commitment is left, so that the others still verify; which
+those are is told. Lines after the last anchor are covered by the next one. What was never logged
+shows only against a grantee's receipt.
 """
 
 from __future__ import annotations
@@ -44,16 +45,24 @@ class VerifiedLog:
     """A log that was checked.
 
     Attributes:
-        entries: Every line, in order from line 1.
+        entries: Every line that was not erased, in order.
+        erased: Numbers of the lines that the steward erased: what they said, nobody can tell. Ask
+            the steward why, where you did not ask it to erase you.
         head: Head of the log after the last line.
         anchored: How many of them the chain covers; 0 before the first anchor.
         proof: Of those; None before the first anchor.
     """
 
     entries: tuple[AuditEntry, ...]
+    erased: tuple[int, ...]
     head: Digest
     anchored: int
     proof: LogProof | None
+
+    @property
+    def count(self) -> int:
+        """How many lines there are, erased ones among them."""
+        return len(self.entries) + len(self.erased)
 
 
 def fetch_log(
@@ -93,21 +102,45 @@ def fetch_log(
     if not named <= {relationship}:
         raise LogMismatch(1, "it belongs to another log than the one kept for this account")
     known = dict(receipts)
-    if before is not None and before.entries:
-        known[len(before.entries)] = before.head
+    if before is not None and before.count:
+        known[before.count] = before.head
     count, head = (0, GENESIS) if proof is None else (proof.count, proof.head)
     # What the gatekeeper itself says of heads only helps to name the line.
-    verify_log(entries, count, head, {**shown.heads, **known})
-    if known and max(known) > len(entries):
-        raise LogMismatch(len(entries) + 1, "it was there before, and is missing now")
-    return VerifiedLog(entries=entries, head=_head(entries), anchored=count, proof=proof)
+    lines = shown.lines()
+    verify_log(lines, count, head, {**shown.heads, **known})
+    if max((*known, *shown.erased), default=0) > len(lines):
+        raise LogMismatch(len(lines) + 1, "it was there before, and is missing now")
+    return VerifiedLog(
+        entries=entries,
+        erased=tuple(sorted(shown.erased)),
+        head=_head(lines),
+        anchored=count,
+        proof=proof,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
     entries: tuple[AuditEntry, ...]
+    erased: Mapping[int, Digest]
     heads: Mapping[int, Digest]
     proof: LogProof | None
+
+    def lines(self) -> tuple[AuditEntry | Digest, ...]:
+        """The whole log in order: of an erased line its commitment, where its number says.
+
+        A line that is shown and said to be erased, too, stands one place too far then: it is found.
+        """
+        lines: list[AuditEntry | Digest] = []
+        for entry in self.entries:
+            self._add_erased(lines)
+            lines.append(entry)
+        self._add_erased(lines)
+        return tuple(lines)
+
+    def _add_erased(self, lines: list[AuditEntry | Digest]) -> None:
+        while len(lines) + 1 in self.erased:
+            lines.append(self.erased[len(lines) + 1])
 
 
 def _read(answer: Mapping[str, Any]) -> _Shown:
@@ -116,18 +149,23 @@ def _read(answer: Mapping[str, Any]) -> _Shown:
     items = reader.raw("entries")
     if not isinstance(items, list):
         raise InvalidDocument("the entries of the log are no list")
-    heads = reader.mapping("heads")
-    if not all(_NUMBER.fullmatch(number) for number in heads):
-        raise InvalidDocument("the heads of the log are not numbered")
     return _Shown(
         entries=tuple(AuditEntry.parse(item) for item in items),
-        heads={int(number): digest(head) for number, head in heads.items()},
+        erased=_numbered(reader, "erased") if "erased" in answer else {},
+        heads=_numbered(reader, "heads"),
         proof=None if reader.null("anchored") else LogProof.parse(reader.mapping("anchored")),
     )
 
 
-def _head(entries: tuple[AuditEntry, ...]) -> Digest:
+def _numbered(reader: DocumentReader, member: str) -> dict[int, Digest]:
+    values = reader.mapping(member)
+    if not all(_NUMBER.fullmatch(number) for number in values):
+        raise InvalidDocument(f"the {member} of the log are not numbered")
+    return {int(number): digest(value) for number, value in values.items()}
+
+
+def _head(lines: tuple[AuditEntry | Digest, ...]) -> Digest:
     head = GENESIS
-    for entry in entries:
-        head = chain_head(head, entry.number, entry.commitment)
+    for number, line in enumerate(lines, start=1):
+        head = chain_head(head, number, line.commitment if isinstance(line, AuditEntry) else line)
     return head

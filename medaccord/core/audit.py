@@ -24,7 +24,7 @@ PROFILE: Final = "medaccord/audit-entry/1"
 AUDIT_TOPIC: Final = Digest(keccak(text="medaccord/audit/1"))
 """The one stream in which a steward anchors its logs. Fixed, so that it cannot keep two."""
 
-OUTCOMES: Final = ("released", "refused")
+OUTCOMES: Final = ("released", "refused", "done")
 GENESIS: Final = ZERO_DIGEST
 """Head of a log without entries."""
 
@@ -59,7 +59,8 @@ class AuditEntry:
         by: Key that asked; None where there was none.
         action: What was asked for, such as ``read``, ``search`` or ``proof``.
         query: The path and parameters asked for.
-        outcome: ``released`` (may have been) or ``refused``.
+        outcome: ``released`` (may have been) or ``refused``; ``done`` where the steward itself did
+            something with the records, such as to erase one, or was about to.
         reason: Why, coded: purpose of use, or the `Refusal`.
         basis: What it was decided on: ``patient``, ``consent``, ``emergency``, or empty.
         consent: The consent or the emergency it was decided on, if any.

@@ -45,6 +45,7 @@ class Audit:
             "count": page.count,
             "head": hex_digest(page.head),
             "entries": [entry.document() for entry in page.entries],
+            "erased": {str(number): hex_digest(each) for number, each in page.erased.items()},
             "heads": {str(number): hex_digest(head) for number, head in page.heads.items()},
             "anchored": None if proof is None else proof.document(),
         }

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from medaccord.chain.network import Clock
 from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
-from medaccord.core.errors import DecryptionFailed
+from medaccord.core.errors import DecryptionFailed, KeyMissing
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
@@ -73,14 +73,17 @@ class LogPage:
     Attributes:
         count: number of the last entry in the log; 0 when there is none.
         head: head of the log; 32 zero bytes when there is none.
-        entries: those asked for, by number. One that does not open any more is left out, as one
-            that is not there is: whoever checks the log finds the gap.
+        entries: those asked for that can be read, by number. One that was changed is left out, as
+            one that is not there is: whoever checks the log finds the gap.
+        erased: of those that were erased, or whose key was, the commitment, by number: with it the
+            log still verifies.
         heads: the head with each entry that is there, by its number.
     """
 
     count: int
     head: Digest
     entries: tuple[AuditEntry, ...]
+    erased: Mapping[int, Digest]
     heads: Mapping[int, Digest]
 
 
@@ -169,16 +172,23 @@ class AuditLog:
                 )
                 .order_by(audit_entry.c.number)
             ).all()
-        entries = []
+        entries, erased = [], {}
         for row in rows:
             place = entry_context(subject.relationship, row.number)
             with suppress(DecryptionFailed):
-                opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
-                entries.append(AuditEntry.parse(opened))
+                try:
+                    if not row.ciphertext:
+                        raise KeyMissing("this entry was erased")
+                    opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
+                except KeyMissing:
+                    erased[row.number] = digest(row.commitment)
+                else:
+                    entries.append(AuditEntry.parse(opened))
         return LogPage(
             count=count,
             head=head,
             entries=tuple(entries),
+            erased=erased,
             heads={row.number: digest(row.head) for row in rows},
         )
 
