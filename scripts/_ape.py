@@ -10,7 +10,6 @@ import click
 from ape import networks
 from ape.api import AccountAPI
 from ape.cli import AccountAliasPromptChoice, ConnectedProviderCommand, account_option
-from dotenv import load_dotenv
 from eth_account.messages import encode_defunct
 
 from medaccord.chain.deployment import Contracts, Deployment, connect
@@ -19,8 +18,9 @@ from medaccord.chain.sender import Receipt, Sender
 from medaccord.core.errors import InvalidInput, MedaccordError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
+from medaccord.settings import HOME, Settings
 
-load_dotenv(Path(__file__).resolve().parent.parent / ".env")
+_DOT_ENV = Path(__file__).resolve().parent.parent / ".env"
 
 
 class ScriptCommand(ConnectedProviderCommand):
@@ -88,16 +88,19 @@ def record_option() -> Callable[..., Any]:
     """The option that names the file with the record of the deployment."""
     return click.option(
         "--record",
-        envvar="MEDACCORD_RECORD",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Record of the deployment; one a chain id in your own folder unless given.",
+        help="Record of the deployment; MEDACCORD_RECORD, or one a chain id in your own folder.",
     )
 
 
 def record_path(record: Path | None, network: Network) -> Path:
-    """The file with the record: the one named, else the one of this user for this chain id."""
-    folder = Path(click.get_app_dir("medaccord")) / "deployments"
-    return record or folder / f"{network.chain_id}.json"
+    """The file with the record: the one named or set, else this user's for this chain id.
+
+    Raises:
+        InvalidSetting: a setting of the environment or of .env is malformed.
+    """
+    named = Settings.load(env_file=_DOT_ENV, record=record).record
+    return named or HOME / "deployments" / f"{network.chain_id}.json"
 
 
 def connected() -> Network:

@@ -19,7 +19,7 @@ PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 # Asked for though nothing of the package imports it, and why.
 UNIMPORTED = {
     "coincurve": "eth-keys looks for it",
-    "python-dotenv": "the scripts read .env with it",
+    "python-dotenv": "pydantic-settings reads .env with it",
 }
 
 
