@@ -5,6 +5,7 @@ A request lies here because the chain is no place for it: one refused would stan
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -14,7 +15,7 @@ from sqlalchemy import Engine, RowMapping, func, insert, select
 
 from medaccord.chain.powers import Power
 from medaccord.core.canonical import document_bytes
-from medaccord.core.errors import AccessRefused, InvalidRequest
+from medaccord.core.errors import AccessRefused, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
@@ -131,7 +132,6 @@ class Inbox:
             raise
         now = self._standing.clock()
         content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}
-        sealed = self._sealer.seal(owner, document_bytes(content), row_context(_KIND, found))
         with writing(self._engine) as connection:
             if connection.scalar(
                 select(request_inbox.c.digest).where(request_inbox.c.digest == found)
@@ -151,6 +151,8 @@ class Inbox:
                     f"you left {MAX_REQUESTS} requests with this patient in "
                     f"{REQUESTS_SPAN.days} days: wait"
                 )
+            # In here: a key that is erased or retired meanwhile is not sealed to.
+            sealed = self._sealer.seal(owner, document_bytes(content), row_context(_KIND, found))
             connection.execute(
                 insert(request_inbox).values(
                     digest=found,
@@ -180,7 +182,11 @@ class Inbox:
             for consent in self._ledger.consents_of(session.account)
             if consent.grant is not None
         }
-        return tuple(self._received(owner, row._mapping, answered) for row in rows)
+        received = []
+        for row in rows:
+            with suppress(KeyMissing):  # a backup's, sealed to a key that was retired since
+                received.append(self._received(owner, row._mapping, answered))
+        return tuple(received)
 
     def _check_times(self, request: AccessRequest) -> None:
         now = self._standing.clock()

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Engine, insert, select
 from medaccord.chain.network import Clock
 from medaccord.core.canonical import document_bytes
 from medaccord.core.emergency import EmergencyReason
-from medaccord.core.errors import AccessRefused, CommitmentMismatch, DecryptionFailed
+from medaccord.core.errors import AccessRefused, CommitmentMismatch, DecryptionFailed, KeyMissing
 from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
@@ -158,7 +158,7 @@ class Openings:
             rows = connection.execute(select(key.table).where(key.table.c.patient == patient)).all()
         for row in rows:
             value = digest(row._mapping[key])
-            with suppress(DecryptionFailed):
+            with suppress(DecryptionFailed, KeyMissing):
                 context = row_context(key.table.name, value)
                 yield value, self._sealer.open(owner, row._mapping, context)
 

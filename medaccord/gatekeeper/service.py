@@ -22,6 +22,7 @@ from medaccord.gatekeeper.background import Repeating
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
+from medaccord.gatekeeper.erasing import Erasing
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
 from medaccord.gatekeeper.log_anchor import LogAnchors
@@ -42,6 +43,7 @@ from medaccord.records import (
     RecordRepository,
     Sealer,
 )
+from medaccord.records.erasure_list import ErasureList
 from medaccord.records.patients import ensure_key
 from medaccord.store import open_engine
 from medaccord.store.outgoing import DatabaseOutbox
@@ -64,8 +66,8 @@ class Gatekeeper:
         contracts: the deployment it obeys.
         ledger: what it knows of the chain.
         standing: who may act for whom, and how fresh that is.
-        enrolment, relay, openings, inbox, reading, audit, directory, importing: its parts, each
-            named for what it does.
+        enrolment, relay, openings, inbox, reading, audit, directory, importing, erasing: its parts,
+            each named for what it does.
     """
 
     def __init__(
@@ -174,11 +176,24 @@ class Gatekeeper:
             importer=Importer(engine, sealer, names, steward),
             batches=Batches(engine),
         )
+        self.erasing = Erasing(
+            engine=engine,
+            steward=steward,
+            sealer=sealer,
+            pseudonyms=names,
+            erasures=ErasureList(keys_folder),
+            accounts=accounts,
+            log=log,
+            ledger=ledger,
+            importing=self.importing,
+            clock=network.clock,
+        )
         self._background = (
             Repeating("send-transactions", sender.resume, every=retry_interval),
             Repeating("anchor-log", self.audit.anchor, every=log_interval),
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
+            Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
         )
         self._server: RunningServer | None = None
 
@@ -215,11 +230,12 @@ class Gatekeeper:
 
         Raises:
             DeploymentMismatch: the chain is another one, or the contracts are not ours.
+            InvalidDocument: the erasure list beside the keys was changed.
             TransportError: the node does not answer.
         """
         engine = open_engine(database_url)
         try:
-            return cls(
+            opened = cls(
                 steward=steward,
                 signer=signer,
                 network=network,
@@ -231,9 +247,12 @@ class Gatekeeper:
                 poll_interval=poll_interval,
                 retry_interval=retry_interval,
             )
+            # Whatever backup this database is: what was erased is not in it when we answer.
+            opened.erasing.restore()
         except BaseException:
             engine.dispose()
             raise
+        return opened
 
     def sign_in(self, url: str) -> SignIn:
         """The desk where people sign in to this gatekeeper at an address."""
