@@ -12,6 +12,7 @@ from medaccord.chain.wallets import wallet_agrees
 from medaccord.core.decision import Bounds, check_freshness
 from medaccord.core.errors import (
     AccessRefused,
+    DeploymentMismatch,
     SignatureMismatch,
     TransportError,
 )
@@ -45,19 +46,22 @@ class Standing:
         self._poll_interval = poll_interval
 
     def refresh(self) -> None:
-        """Ask the chain for news; when it cannot be reached, what was known before stands."""
-        with suppress(TransportError):
+        """Ask the chain for news; when it cannot be reached, what was known before stands.
+
+        So it does when the node is on another chain now: what is known grows old until it is not.
+        """
+        with suppress(TransportError, DeploymentMismatch):
             self._ledger.refresh(older_than=self._poll_interval)
 
     def ask_now(self) -> None:
         """Ask the chain this moment.
 
         Raises:
-            AccessRefused: CHAIN_UNREACHABLE, it does not answer.
+            AccessRefused: CHAIN_UNREACHABLE, it does not answer, or a node of another chain does.
         """
         try:
             self._ledger.sync()
-        except TransportError as error:
+        except (TransportError, DeploymentMismatch) as error:
             raise AccessRefused(
                 Refusal.CHAIN_UNREACHABLE, "The chain does not answer: ask again later."
             ) from error

@@ -1,6 +1,7 @@
 """The ledger: a local copy of the chain's state, rebuildable, that decisions are made from."""
 
 from medaccord.ledger.follower import Follower
+from medaccord.ledger.following import Following
 from medaccord.ledger.ledger import Ledger
 from medaccord.ledger.pending import Restriction, RestrictionKind
 from medaccord.ledger.projection import Projection
@@ -17,6 +18,7 @@ __all__ = [
     "Consent",
     "ConsentStatus",
     "Follower",
+    "Following",
     "Grant",
     "Ledger",
     "Organisation",

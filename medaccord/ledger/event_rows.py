@@ -1,14 +1,17 @@
 """Events as rows of the database, and back: what one dataclass holds, as JSON."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
+from eth_typing import ChecksumAddress, HexAddress, HexStr
+
 from medaccord.chain.events import Event, kinds
 from medaccord.core.blocks import BlockRef
-from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
+from medaccord.core.identifiers import Address, Digest, hex_digest
 
 __all__ = ["KINDS", "event_of", "row_of"]
 
@@ -38,7 +41,7 @@ def event_of(row: Any, block: BlockRef) -> Event:
     made = KINDS[row.kind]
     kept = json.loads(row.fields)
     values = {name: read(kept[name]) for name, read in _READERS[row.kind].items()}
-    transaction = digest(row.transaction_hash)
+    transaction = Digest(row.transaction_hash)
     return made(block=block, transaction=transaction, log_index=row.log_index, **values)
 
 
@@ -48,8 +51,17 @@ def _written(value: object) -> object:
 
 def _readers(made: type[Event]) -> dict[str, Any]:
     hints = get_type_hints(made)
-    readers = {Address: address, Digest: digest, int: int}
+    readers = {Address: _address, Digest: _digest, int: int}
     return {name: readers[hint] for name, hint in hints.items() if name not in _COLUMNS}
+
+
+def _address(text: str) -> Address:
+    """What `row_of` wrote, checked then. One object for each address, whatever it occurs in."""
+    return Address(ChecksumAddress(HexAddress(HexStr(sys.intern(text)))))
+
+
+def _digest(text: str) -> Digest:
+    return Digest(bytes.fromhex(text[2:]))
 
 
 KINDS: Final[Mapping[str, type[Event]]] = MappingProxyType(

@@ -23,8 +23,8 @@ from medaccord.chain.headers import Header, bloom_of
 from medaccord.chain.http_node import Call
 from medaccord.chain.network import block_call
 from medaccord.core.blocks import BlockRef
-from medaccord.core.errors import InvalidIdentifier, TransportError
-from medaccord.core.identifiers import Address, Digest, address
+from medaccord.core.errors import TransportError
+from medaccord.core.identifiers import Address, Digest
 
 if TYPE_CHECKING:
     from medaccord.chain.deployment.contracts import Contracts
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_RANGE: Final = 2_000
 """Blocks asked for at once; common nodes refuse ranges of 10,000 and above."""
+
+_ADDRESS_BYTES: Final = 20
 
 _RECEIPTS_AT_ONCE: Final = 10
 """Blocks whose receipts are asked for in one batch: they are long."""
@@ -170,10 +172,9 @@ def _parse(answer: object) -> list[_Log]:
 
 
 def _log(log: Any) -> _Log:
-    try:
-        contract = address(log.get("address"))
-    except InvalidIdentifier as error:
-        raise wire.nonsense("an address", log.get("address")) from error
+    contract = wire.data(log.get("address"))
+    if len(contract) != _ADDRESS_BYTES:
+        raise wire.nonsense("an address", log.get("address"))
     if log.get("removed"):
         raise TransportError("the node gave a log that it says was removed: read again")
     topics = tuple(bytes(wire.hash32(topic)) for topic in wire.items(log.get("topics")))
@@ -182,10 +183,10 @@ def _log(log: Any) -> _Log:
         number=wire.quantity(log.get("blockNumber")),
         block_hash=wire.hash32(log.get("blockHash")),
         index=index,
-        contract=bytes.fromhex(contract[2:]),
+        contract=contract,
         topics=topics,
         parsed={
-            "address": contract,
+            "address": log["address"],
             "topics": topics,
             "data": wire.data(log.get("data")),
             "transactionHash": wire.hash32(log.get("transactionHash")),

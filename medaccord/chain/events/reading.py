@@ -58,7 +58,7 @@ def decode(log: Mapping[str, Any], block: BlockRef) -> Event | None:
     if layout is None:
         return None
     return layout.made(
-        contract=address(log["address"]),
+        contract=_contract(log["address"]),
         block=block,
         transaction=digest(bytes(log["transactionHash"])),
         log_index=log["logIndex"],
@@ -97,6 +97,11 @@ def _reader(kind: str) -> Callable[[bytes], Any]:
 @lru_cache(maxsize=2**16)
 def _address(word: bytes) -> Address:
     return address("0x" + word[-20:].hex())
+
+
+@lru_cache(maxsize=2**8)
+def _contract(text: str) -> Address:
+    return address(text.lower())
 
 
 def _number(word: bytes) -> int:
