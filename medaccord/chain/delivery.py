@@ -22,7 +22,7 @@ from medaccord.chain.fees import FeeMarket, Fees
 from medaccord.chain.network import Network
 from medaccord.chain.outbox import Outbox
 from medaccord.chain.pool import Answer, Verdict, offer
-from medaccord.chain.prepared import Prepared
+from medaccord.chain.prepared import Call, Prepared
 from medaccord.chain.reverts import translate, translated
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import digest, hex_digest
@@ -54,46 +54,29 @@ class Delivery:
         """The key on this chain. Raises TransportError."""
         return SendingKey(genesis_hash=self._network.genesis_hash, address=self._signer.address)
 
-    def under_way(self, purpose: str) -> Outgoing | None:
-        """The transaction of a purpose that is under way, if there is one."""
-        if self._outbox.under_way(self.key, purpose) is None:
-            return None
-        self.tend()  # it may have been mined for good without anybody looking
-        return self._outbox.under_way(self.key, purpose)
-
-    def start(self, prepared: Prepared, purpose: str | None) -> Outgoing:
-        """Record a transaction and hand it to the node.
+    def start(self, call: Call, purpose: str | None) -> Outgoing:
+        """Try a call, record its transaction and hand it to the node.
 
         Returns:
             What was recorded; or what is under way for that purpose already.
 
         Raises:
+            ContractReverted: a contract refuses; nothing is recorded.
             TransportError: the node refuses it, and nothing is recorded; or the node is out of
                 reach, and it is recorded and goes to the node with the next.
         """
         with translated():
             fees = self._market(self._head()).offer(cap=self._max_fee)
+            # Without a purpose nobody else's call can be the same: tried while others are sent.
+            prepared = self._prepare(call) if purpose is None else None
         with self._outbox.exclusive(self.key):
-            if purpose is not None and (found := self._outbox.under_way(self.key, purpose)):
-                return found
-            for _ in range(_NONCES_TRIED):
+            if prepared is None:
+                if purpose is not None and (found := self._under_way(purpose)):
+                    return found
+                # Alone, so that what another sent for the purpose is in the state it is tried on.
                 with translated():
-                    nonce = self._next_nonce()
-                sent = self._outbox.record(
-                    self.key,
-                    nonce=nonce,
-                    purpose=purpose,
-                    document=prepared.to_document(),
-                    attempt=self._sign(prepared, nonce, fees),
-                )
-                answer = self._push_first(sent)
-                if answer.verdict is Verdict.TAKEN:
-                    return sent
-                # No node took it, and the key is still held: its nonce is free again.
-                self._outbox.withdraw(sent.id)
-                if answer.verdict not in (Verdict.NONCE_USED, Verdict.OCCUPIED):
-                    break
-        raise TransportError(f"the node did not do what was asked: {answer.words}")
+                    prepared = self._prepare(call)
+            return self._send(prepared, purpose, fees)
 
     def tend(self) -> int:
         """Look after what is under way.
@@ -122,6 +105,36 @@ class Delivery:
         """Whether the nonce of what was not mined is used up. Raises TransportError."""
         with translated():
             return self._count("latest") > sent.nonce
+
+    def _prepare(self, call: Call) -> Prepared:
+        return Prepared.of(call, sender=self.key.address, chain_id=self._network.chain_id)
+
+    def _under_way(self, purpose: str) -> Outgoing | None:
+        if self._outbox.under_way(self.key, purpose) is None:
+            return None
+        with translated():  # it may have been mined for good without anybody looking
+            self._tend(self._outbox.unsettled(self.key))
+        return self._outbox.under_way(self.key, purpose)
+
+    def _send(self, prepared: Prepared, purpose: str | None, fees: Fees) -> Outgoing:
+        for _ in range(_NONCES_TRIED):
+            with translated():
+                nonce = self._next_nonce()
+            sent = self._outbox.record(
+                self.key,
+                nonce=nonce,
+                purpose=purpose,
+                document=prepared.to_document(),
+                attempt=self._sign(prepared, nonce, fees),
+            )
+            answer = self._push_first(sent)
+            if answer.verdict is Verdict.TAKEN:
+                return sent
+            # No node took it, and the key is still held: its nonce is free again.
+            self._outbox.withdraw(sent.id)
+            if answer.verdict not in (Verdict.NONCE_USED, Verdict.OCCUPIED):
+                break
+        raise TransportError(f"the node did not do what was asked: {answer.words}")
 
     def _next_nonce(self) -> int:
         known, highest = self._count("pending"), self._outbox.highest_nonce(self.key)

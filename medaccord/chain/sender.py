@@ -16,7 +16,7 @@ from medaccord.chain.outbox import MemoryOutbox, Outbox
 from medaccord.chain.prepared import Call, Prepared
 from medaccord.chain.receipts import Receipt
 from medaccord.chain.reverts import translated
-from medaccord.core.errors import ContractReverted, TransportError
+from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import Digest, hex_digest
 from medaccord.core.outgoing import Outgoing, checked_purpose
 from medaccord.keys.signer import Signer
@@ -127,7 +127,7 @@ class Sender:
                 time. Where the message says that it is recorded, it may be mined later.
             StoreFailed: the outbox is out of reach, or another holds the key for too long.
         """
-        sent = self._send(call, checked_purpose(purpose))
+        sent = self._delivery.start(call, checked_purpose(purpose))
         pending = Pending(transaction=sent.attempts[0].hash, _sender=self, _sent=sent)
         return pending.wait() if wait else pending
 
@@ -168,19 +168,6 @@ class Sender:
             else:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-
-    def _send(self, call: Call, purpose: str | None) -> Outgoing:
-        if purpose is not None and (found := self._delivery.under_way(purpose)):
-            return found
-        try:
-            with translated():
-                prepared = Prepared.of(call, sender=self.address, chain_id=self.network.chain_id)
-        except ContractReverted:
-            # Another may have sent it meanwhile, which is why it is refused now.
-            if purpose is not None and (found := self._delivery.under_way(purpose)):
-                return found
-            raise
-        return self._delivery.start(prepared, purpose)
 
     def _tend_in_turn(self, now: float) -> None:
         """Look after everything, one of all who wait at a time."""

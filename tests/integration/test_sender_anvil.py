@@ -147,6 +147,8 @@ def let_another_pass(world: World) -> None:
     }
     raw = other.sign_transaction(transaction)
     world.contracts.network.web3.eth.send_raw_transaction(HexBytes(raw))
+    following = int(world.contracts.network.head().timestamp.timestamp()) + 1
+    world.node.call("evm_setNextBlockTimestamp", following)
     world.node.mine()
     world.node.call("evm_setBlockGasLimit", hex(30_000_000))
 
