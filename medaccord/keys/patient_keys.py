@@ -8,8 +8,6 @@ the wrapping of their data keys is made anew.
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -17,9 +15,8 @@ from typing import Final, Protocol, runtime_checkable
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from medaccord.core.errors import InvalidInput, KeyMissing
+from medaccord.keys.key_folder import PATIENT_PREFIX, KeyFolder
 
-_FOLDER_MODE: Final = 0o700
-_KEY_BYTES: Final = 32
 _HAS_ONE: Final = "this patient has a key already: erase it before making another"
 _ERASED: Final = "erased-"
 _MISSING: Final = "this patient's key was never made here, or was erased"
@@ -114,7 +111,10 @@ class FolderPatientKeys:
     """Patients' keys in a folder of this machine, a file each, for its owner's eyes alone.
 
     Files are named by a hash of `ref`, later generations by their number in a folder beside.
-    Threads and processes may share the folder.
+    Threads and processes may share the folder. Whether files are encrypted, the folder says.
+
+    Where the folder is gone, or not the one that was opened, every method raises KeyStoreFailed:
+    no patient then counts as erased, and no key is made in the place of one that is lost.
 
     Warning: erasing overwrites and removes the file. A disk that keeps old blocks, and a backup
     of this folder, keep the key: leave the folder out of backups, or keep those as short as the
@@ -123,9 +123,13 @@ class FolderPatientKeys:
 
     __slots__ = ("_folder",)
 
-    def __init__(self, folder: Path) -> None:
-        """Use a folder, made if need be, closed to everybody else (mode 0700)."""
-        self._folder = _private_folder(folder)
+    def __init__(self, folder: Path | KeyFolder) -> None:
+        """Use a key store that was opened, or one in clear at a path, made if there is none.
+
+        Raises:
+            KeyStoreFailed, InvalidInput: as `KeyFolder.open_or_create`.
+        """
+        self._folder = _opened(folder)
 
     def create(self, ref: str) -> PublicKey:
         """See `PatientKeys.create`; the key is on disk, flushed, when this returns."""
@@ -145,14 +149,14 @@ class FolderPatientKeys:
     def private(self, ref: str, generation: int) -> bytes:
         """See `PatientKeys.private`."""
         try:
-            return self._path(ref, generation).read_bytes()
-        except FileNotFoundError:
+            return self._folder.read(_file(ref, generation))
+        except KeyMissing:
             raise KeyMissing(_MISSING) from None
 
     def generations(self, ref: str) -> tuple[int, ...]:
         """See `PatientKeys.generations`."""
-        later = (int(name) for name in self._names_of_later(ref) if name.isdecimal())
-        return (*([1] if self._path(ref, 1).exists() else []), *sorted(later))
+        later = (int(name) for name in self._folder.names(_later(ref)) if name.isdecimal())
+        return (*([1] if self._folder.has(_file(ref, 1)) else []), *sorted(later))
 
     def renew(self, ref: str) -> PublicKey:
         """See `PatientKeys.renew`; the key is on disk, flushed, when this returns."""
@@ -165,15 +169,15 @@ class FolderPatientKeys:
             raise InvalidInput(f"generation {before} was never made: no key would be left")
         for generation in self.generations(ref):
             if generation < before:
-                self._destroy(self._path(ref, generation))
+                self._folder.destroy(_file(ref, generation))
 
     def erase(self, ref: str) -> int:
         """See `PatientKeys.erase`, and the warning above."""
         newest = self._newest(ref)
         # First of all the number: should we be stopped half-way, it is never used again.
-        _write_once(_private_folder(self._later(ref)) / f"{_ERASED}{newest}", b"")
+        self._folder.mark(f"{_later(ref)}/{_ERASED}{newest}")
         for generation in self.generations(ref):
-            self._destroy(self._path(ref, generation))
+            self._folder.destroy(_file(ref, generation))
         return newest
 
     def _newest(self, ref: str) -> int:
@@ -184,41 +188,15 @@ class FolderPatientKeys:
 
     def _erased(self, ref: str) -> int:
         """The newest generation that was erased; 0 where none was."""
-        marks = (name for name in self._names_of_later(ref) if name.startswith(_ERASED))
-        return max((int(name.removeprefix(_ERASED)) for name in marks), default=0)
+        names = self._folder.names(_later(ref))
+        marks = (name.removeprefix(_ERASED) for name in names if name.startswith(_ERASED))
+        return max(map(int, marks), default=0)
 
     def _make(self, ref: str, generation: int) -> PublicKey | None:
         key = X25519PrivateKey.generate()
-        path = self._path(ref, generation)
-        if path.parent != self._folder:
-            _private_folder(path.parent)
-        if not _write_once(path, key.private_bytes_raw()):
+        if not self._folder.write_once(_file(ref, generation), key.private_bytes_raw()):
             return None
         return PublicKey(generation=generation, key=key.public_key().public_bytes_raw())
-
-    def _destroy(self, path: Path) -> None:
-        with path.open("r+b") as file:
-            file.write(bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-        _flush_folder(path.parent)
-
-    def _path(self, ref: str, generation: int) -> Path:
-        return self._stem(ref) if generation == 1 else self._later(ref) / str(generation)
-
-    def _later(self, ref: str) -> Path:
-        """A folder of the patient's own, for every generation but the first."""
-        return self._stem(ref).with_suffix(".later")
-
-    def _names_of_later(self, ref: str) -> list[str]:
-        try:
-            return os.listdir(self._later(ref))
-        except FileNotFoundError:
-            return []
-
-    def _stem(self, ref: str) -> Path:
-        return self._folder / f"patient-{hashlib.sha256(ref.encode()).hexdigest()}"
 
 
 class StewardSecrets:
@@ -229,12 +207,13 @@ class StewardSecrets:
 
     __slots__ = ("_secret",)
 
-    def __init__(self, folder: Path) -> None:
-        """Read the secret of a folder, making it the first time."""
-        path = _private_folder(folder) / "steward-secret"
-        # Whoever comes second reads what the first one wrote.
-        _write_once(path, secrets.token_bytes(_KEY_BYTES))
-        self._secret = path.read_bytes()
+    def __init__(self, folder: Path | KeyFolder) -> None:
+        """Take the secret of a key store that was opened, or of one in clear at a path.
+
+        Raises:
+            KeyStoreFailed, InvalidInput: as `KeyFolder.open_or_create`.
+        """
+        self._secret = _opened(folder).secret
 
     @property
     def pseudonyms(self) -> bytes:
@@ -246,33 +225,18 @@ class StewardSecrets:
         return "StewardSecrets(…)"
 
 
-def _private_folder(folder: Path) -> Path:
-    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    folder.chmod(_FOLDER_MODE)  # it may have been there, or the umask may have opened it
-    return folder
+def _opened(folder: Path | KeyFolder) -> KeyFolder:
+    return folder if isinstance(folder, KeyFolder) else KeyFolder.open_or_create(folder)
 
 
-def _write_once(path: Path, content: bytes) -> bool:
-    """Write a file whole and flushed, or not at all; say whether it was not there before."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)  # unlike a rename, this never replaces a key
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    _flush_folder(path.parent)
-    return True
+def _file(ref: str, generation: int) -> str:
+    return _stem(ref) if generation == 1 else f"{_later(ref)}/{generation}"
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _later(ref: str) -> str:
+    """A folder of the patient's own, for every generation but the first."""
+    return f"{_stem(ref)}.later"
+
+
+def _stem(ref: str) -> str:
+    return f"{PATIENT_PREFIX}{hashlib.sha256(ref.encode()).hexdigest()}"
