@@ -12,6 +12,7 @@ __all__ = [
     "CONFIDENTIALITY_SYSTEM",
     "LABELS",
     "RESTRICTED",
+    "SENSITIVITY_LABELS",
     "SENSITIVITY_SYSTEM",
     "excluded_with",
 ]
@@ -36,9 +37,14 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "PSY": "about mental health",
         "SDV": "about sexual or domestic violence",
         "HIV": "about HIV",
+        "SEX": "about sexuality or reproductive health",
+        "STD": "about sexually transmitted disease",
     }
 )
 """Codes that terms may leave out, each with the words for it."""
+
+SENSITIVITY_LABELS: Final = frozenset(LABELS) - CONFIDENTIALITY_CODES
+"""Those of `LABELS` that say what a record is about."""
 
 _IMPLIED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

@@ -9,10 +9,12 @@ from medaccord.fhir.answers import (
     searchset,
 )
 from medaccord.fhir.bundle import PatientBundle, read_bundle
+from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.outcomes import Outcome, operation_outcome, parse_outcome
 from medaccord.fhir.resource import DIRECTORY_TYPES, Resource
 from medaccord.fhir.resources import UNLABELLED, describe
 from medaccord.fhir.search import SearchParameters
+from medaccord.fhir.source import Source
 
 __all__ = [
     "DIRECTORY_TYPES",
@@ -20,11 +22,13 @@ __all__ = [
     "RECORD_PROOF_EXTENSION",
     "UNLABELLED",
     "AnswerEntry",
+    "LabelTable",
     "Outcome",
     "PatientBundle",
     "Resource",
     "SearchParameters",
     "SearchSet",
+    "Source",
     "describe",
     "operation_outcome",
     "parse_outcome",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from medaccord import __version__
-from medaccord.fhir.resources import CODE_ELEMENTS, DATE_ELEMENTS
+from medaccord.fhir.dates import DATE_ELEMENTS
+from medaccord.fhir.resources import CODE_ELEMENTS
 
 _TYPES: Final = sorted({"Patient", *CODE_ELEMENTS, *DATE_ELEMENTS})
 _WRITTEN: Final = "2026-01-01"

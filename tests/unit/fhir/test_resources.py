@@ -11,7 +11,8 @@ from medaccord.core.periods import DatePeriod
 from medaccord.core.resource_types import RESOURCE_TYPES
 from medaccord.core.scopes import Scope
 from medaccord.fhir import UNLABELLED, Resource, describe, read_bundle
-from medaccord.fhir.resources import CODE_ELEMENTS, DATE_ELEMENTS
+from medaccord.fhir.dates import DATE_ELEMENTS
+from medaccord.fhir.resources import CODE_ELEMENTS
 from tests.synthea import BUNDLES, needs_bundles
 from tests.unit.fhir.samples import OWN_BUNDLE
 
