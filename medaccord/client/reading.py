@@ -7,10 +7,13 @@ import binascii
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import Any
 
 import httpx
+from eth_utils.crypto import keccak
 
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import reading_answer
@@ -19,22 +22,23 @@ from medaccord.core.audit import relationship_key
 from medaccord.core.canonical import Object, parse_object, record_bytes
 from medaccord.core.errors import InvalidInput, ProofMismatch, ReceiptMismatch, TransportError
 from medaccord.core.identifiers import Address, Digest
-from medaccord.core.proofs import RecordProof, verify_record
+from medaccord.core.proofs import RecordProof, verify_newest, verify_record
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
 from medaccord.fhir.answers import parse_searchset
 
 _PURPOSE = "Purpose-Of-Use"
 _RECEIPT = "Medaccord-Receipt"
+_ASKED = 2  # receipts of one attempt to read a record: of the record, and of its proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedRecord:
-    """A record that was released, and is what its steward anchored.
+    """A record that was released: what its steward anchored, and the newest version of it.
 
     Attributes:
         record: Its canonical bytes.
-        proof: What shows it.
+        proof: What shows both.
     """
 
     record: bytes
@@ -91,8 +95,10 @@ class Reader:
 
         Raises:
             AccessRefused: The gatekeeper refuses, with its reason.
+            RecordSuperseded: A record is an older version than the one that was anchored as the
+                newest.
             ProofMismatch: A record is not what was anchored, comes without proof, or was not asked
-                for.
+                for; or nothing shows that it is the newest version.
             ReceiptMismatch: A page comes without a receipt of the steward, or with an old one.
             InvalidRequest: The gatekeeper does not know a parameter.
             TransportError: The gatekeeper or the node does not answer, or badly.
@@ -102,11 +108,16 @@ class Reader:
         path: str | None = f"/fhir/{kind}"
         query = {"patient": self._named(patient), **parameters}
         while path is not None:
+            asked_at = self._evidence.now()
             answer = self._session.get(path, parameters=query, headers={_PURPOSE: purpose.value})
             with self._reading():
                 page = parse_searchset(answer.content)
             receipts.append(self._receipt(answer, patient))
-            found = [self._released(entry.record, entry.proof, patient) for entry in page.entries]
+            block = self._decided_at(receipts[-1], asked_at)
+            found = [
+                self._released(entry.record, self._proof(entry.proof), patient, block)
+                for entry in page.entries
+            ]
             for each in found:
                 if not each.name.startswith(f"{kind}/"):
                     raise ProofMismatch(f"asked for {kind}, the gatekeeper answered {each.name}")
@@ -121,17 +132,25 @@ class Reader:
         """Read one record, and its proof. Errors as `search`."""
         headers, query = {_PURPOSE: purpose.value}, {"patient": self._named(patient)}
         path = f"/fhir/{kind}/{identity}"
-        answer = self._session.get(path, parameters=query, headers=headers)
-        with self._reading():
-            record = record_bytes(parse_object(answer.content))
-        receipt = self._receipt(answer, patient)
-        proved = self._session.get(f"{path}/$proof", parameters=query, headers=headers)
-        found = self._released(record, proved.content, patient)
+        receipts: list[SignedReceipt] = []
+        while True:
+            answer = self._session.get(path, parameters=query, headers=headers)
+            with self._reading():
+                record = record_bytes(parse_object(answer.content))
+            receipts.append(self._receipt(answer, patient))
+            asked_at = self._evidence.now()
+            proved = self._session.get(f"{path}/$proof", parameters=query, headers=headers)
+            proof = self._proof(proved.content)
+            receipts.append(self._receipt(proved, patient))
+            # Between the two a newer version may have come: then the next two fit.
+            if keccak(record) == proof.pointer.plaintext or len(receipts) > _ASKED:
+                break
+        found = self._released(record, proof, patient, self._decided_at(receipts[-1], asked_at))
         if found.name != f"{kind}/{identity}":
             raise ProofMismatch(
                 f"asked for {kind}/{identity}, the gatekeeper answered {found.name}"
             )
-        return Answer(records=(found,), receipts=(receipt, self._receipt(proved, patient)))
+        return Answer(records=(found,), receipts=tuple(receipts))
 
     def _named(self, patient: Address) -> str:
         return f"eip155:{self._session.account.chain_id}:{patient}"
@@ -139,13 +158,18 @@ class Reader:
     def _reading(self) -> AbstractContextManager[None]:
         return reading_answer(self._session.api.url)
 
-    def _released(
-        self, record: bytes, document: Mapping[str, Any] | bytes | None, patient: Address
-    ) -> ReleasedRecord:
+    def _proof(self, document: Mapping[str, Any] | bytes | None) -> RecordProof:
         if document is None:
             raise ProofMismatch("a record came without its proof")
         with self._reading():
-            proof = RecordProof.parse(document)
+            return RecordProof.parse(document)
+
+    def _decided_at(self, signed: SignedReceipt, asked_at: datetime) -> int:
+        return self._evidence.check_block(signed.receipt.block_number, asked_at=asked_at)
+
+    def _released(
+        self, record: bytes, proof: RecordProof, patient: Address, decided_at: int
+    ) -> ReleasedRecord:
         pointer = proof.pointer
         if pointer.steward != self._steward:
             raise ProofMismatch(f"the proof is by {pointer.steward}, not by {self._steward}")
@@ -154,6 +178,7 @@ class Reader:
             stream = self._streams.setdefault(patient, pointer.topic)
         if stream != pointer.topic:
             raise ProofMismatch(f"the record is another patient's than {patient}'s")
+        verify_newest(proof, partial(self._evidence.is_newest, decided_at=decided_at))
         return ReleasedRecord(record=record, proof=proof)
 
     def _receipt(self, answer: httpx.Response, patient: Address) -> SignedReceipt:

@@ -73,12 +73,7 @@ class DocumentReader:
         Raises:
             InvalidDocument: As the constructor, and for malformed JSON and any other profile.
         """
-        if isinstance(source, bytes | str):
-            members: Mapping[str, Any] = {
-                name: _plain(value) for name, value in parse_object(source).items()
-            }
-        else:
-            members = source
+        members = members_of(source)
         found = members.get("profile")
         if found != profile:
             raise InvalidDocument(f"the profile is {found!r}, not {profile!r}")
@@ -192,6 +187,20 @@ class DocumentReader:
 
     def _wrong(self, name: str, expected: str) -> InvalidDocument:
         return InvalidDocument(f"{name} of {self._what} is not {expected}")
+
+
+def members_of(source: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of a document, not looked at yet: which profile it names, says what to expect.
+
+    Args:
+        source: JSON text, or what a JSON parser made of it.
+
+    Raises:
+        InvalidDocument: It is no JSON object, or holds a number that is no integer of 53 bits.
+    """
+    if isinstance(source, bytes | str):
+        return {name: _plain(value) for name, value in parse_object(source).items()}
+    return source
 
 
 def instant_text(at: datetime) -> str:

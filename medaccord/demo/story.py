@@ -172,13 +172,15 @@ def _enrol(
 def _import(tell: Narrator, hospital: Hospital, patient: Patient, bundle: bytes) -> None:
     tell.chapter("Hospital A imports the patient's FHIR Bundle")
     report = hospital.gatekeeper.import_bundle(bundle, patient.account)
-    if report.root is None or report.receipt is None:
+    if not report.roots or len(report.receipts) < len(report.roots):
         raise StoryBroken("the import anchored nothing")
     tell.say(
         f"{report.records} records of the patient and {report.directory} practitioners and "
         "organisations, each encrypted with a key of its own."
     )
-    tell.mined(f"One root for all of them: {short(report.root)}", report.receipt)
+    tell.mined(f"One root for all of the patient's: {short(report.roots[0])}", report.receipts[0])
+    for root, receipt in zip(report.roots[1:], report.receipts[1:], strict=True):
+        tell.mined(f"One for the others, in a stream of their own: {short(root)}", receipt)
 
 
 def _consent(tell: Narrator, stage: Stage, patient: Patient, b: Provider) -> ConsentId:

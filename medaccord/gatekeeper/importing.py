@@ -1,26 +1,25 @@
 """Bringing records in, on the steward's side: sealed first, anchored after, released never before.
 
-An import whose anchor could not be sent stays prepared; `finish` anchors what is left.
+An import whose anchors could not be sent stays prepared; `finish` anchors what is left.
 """
 
-import threading
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
 
-from medaccord.chain import actions
-from medaccord.chain.deployment import Contracts
+from sqlalchemy import Engine
+
 from medaccord.chain.network import Network
-from medaccord.chain.sender import Receipt, Sender
-from medaccord.core.blocks import BlockRef
+from medaccord.chain.sender import Receipt
 from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import read_bundle
+from medaccord.gatekeeper.batch_anchor import BatchAnchors
 from medaccord.ledger import Ledger, RelationshipState
-from medaccord.records import Batch, Batches, Importer
-
-_REORGANISED_BLOCKS: Final = 128
-"""How far below the head anchors are looked for again."""
+from medaccord.records import Imported, Importer, Owner
+from medaccord.records.patients import accounts_of
+from medaccord.records.sources import Progress
+from medaccord.store import reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,47 +27,59 @@ class ImportReport:
     """What an import came to.
 
     Attributes:
-        records: how many of the Bundle's resources are the patient's.
-        directory: how many are the steward's own: practitioners, organisations, locations.
-        new_versions: how many of both were new or changed.
-        unchanged: how many were there already, byte for byte.
-        root: what was anchored; None where nothing was new.
-        receipt: of the transaction that anchored it; None where nothing was new.
+        imported: what was taken in, and what was left out.
+        roots: what was anchored: one for each patient with something new, and one for what is the
+            steward's own.
+        receipts: of the transactions that anchored it, by the same order.
     """
 
-    records: int
-    directory: int
-    new_versions: int
-    unchanged: int
-    root: Digest | None
-    receipt: Receipt | None
+    imported: Imported
+    roots: tuple[Digest, ...]
+    receipts: tuple[Receipt, ...]
+
+    @property
+    def records(self) -> int:
+        """How many resources are of patients taken in."""
+        return self.imported.records
+
+    @property
+    def directory(self) -> int:
+        """How many are the steward's own: practitioners, organisations, locations."""
+        return self.imported.directory
+
+    @property
+    def new_versions(self) -> int:
+        """How many of both were new or changed."""
+        return self.imported.new_versions
+
+    @property
+    def unchanged(self) -> int:
+        """How many were there already, byte for byte."""
+        return self.imported.unchanged
 
 
 class Importing:
-    """Imports Bundles, and anchors what they add."""
+    """Imports Bundles and files, and anchors what they add."""
 
     def __init__(
         self,
         *,
+        engine: Engine,
         steward: Address,
         network: Network,
-        contracts: Contracts,
         ledger: Ledger,
-        sender: Sender,
         importer: Importer,
-        batches: Batches,
+        anchors: BatchAnchors,
     ) -> None:
+        self._engine = engine
         self._steward = steward
         self._network = network
-        self._contracts = contracts
         self._ledger = ledger
-        self._sender = sender
         self._importer = importer
-        self._batches = batches
-        self._lock = threading.Lock()
+        self._anchors = anchors
 
     def import_bundle(self, data: bytes, account: Address) -> ImportReport:
-        """Import a FHIR Bundle of one patient, and anchor what it adds in one transaction.
+        """Import a FHIR Bundle of one patient, and anchor what it adds.
 
         Args:
             data: the Bundle, JSON in UTF-8.
@@ -78,33 +89,58 @@ class Importing:
             InvalidBundle: it is no Bundle of this one patient; nothing was written.
             AccessRefused: UNKNOWN_PATIENT, or NO_RELATIONSHIP, the patient has not accepted;
                 nothing was written.
+            StoreFailed: the database is out of reach, or there is no room left; nothing was
+                written.
             TransportError: the chain is out of reach. Where that came after the import, the records
                 are kept, and not released until `finish` anchors them.
         """
         bundle = read_bundle(data)
         self._ledger.sync()
-        relationship = self._ledger.relationship(account, self._steward)
-        if relationship.state is not RelationshipState.ACTIVE:
+        if not self._is_active(account):
             raise AccessRefused(
                 Refusal.NO_RELATIONSHIP, f"{account} has not accepted this steward yet"
             )
-        with self._lock:
-            imported = self._importer.import_bundle(bundle, account, at=self._network.clock())
-            batch = imported.batch
-            receipt = None if batch is None else self._anchor(batch)
-        return ImportReport(
-            records=imported.records,
-            directory=imported.directory,
-            new_versions=imported.new_versions,
-            unchanged=imported.unchanged,
-            root=None if batch is None else batch.root,
-            receipt=receipt,
+        return self._anchored(
+            self._importer.import_bundle(bundle, account, at=self._network.clock())
+        )
+
+    def import_file(
+        self, path: Path, *, progress: Progress | None = None, again: bool = False
+    ) -> ImportReport:
+        """Import a file of any number of patients, and anchor what it adds.
+
+        Patients who are not enrolled, or have not accepted this steward, are left out and counted.
+        A file is taken in whole or not at all, and one that was taken in before is skipped: a
+        folder of files can be gone through again after it was cut off.
+
+        Args:
+            path: a Bundle in JSON, or NDJSON as a bulk export writes it.
+            progress: told how many resources are done, of how many.
+            again: look into the file in any case.
+
+        Raises:
+            InvalidBundle: it cannot be read, or holds something that cannot be told whose it is;
+                nothing was written.
+            KeyMissing: the key of a patient or of the steward is not there; nothing was written.
+            StoreFailed: as `import_bundle`.
+            TransportError: as `import_bundle`.
+        """
+        self._ledger.sync()
+        return self._anchored(
+            self._importer.import_file(
+                path,
+                at=self._network.clock(),
+                wanted=self._has_accepted,
+                progress=progress,
+                again=again,
+            )
         )
 
     def finish(self) -> int:
         """Anchor what earlier imports left, and what a reorganisation took back.
 
-        What the chain has already is only noted.
+        What the chain has already is only noted. A stream whose newest batch tells no state, as
+        version 0001 of the database left it, gets one.
 
         Returns:
             How many batches are anchored now that were not.
@@ -112,47 +148,20 @@ class Importing:
         Raises:
             TransportError: the chain is out of reach: call again later.
         """
-        with self._lock:
-            tip = self._ledger.sync()
-            waiting = (*self._batches.unanchored(), *self._taken_back(tip))
-            for batch in waiting:
-                sent = self._ledger.anchor_of(self._steward, batch.topic, batch.root)
-                if sent is None:
-                    self._anchor(batch)
-                else:
-                    self._batches.mark_anchored(
-                        batch.id,
-                        transaction=sent.transaction,
-                        block=self._network.block(sent.block_number),
-                        at=self._network.clock(),
-                    )
-            return len(waiting)
+        return self._anchors.finish()
 
-    def _taken_back(self, tip: BlockRef) -> list[Batch]:
-        return [
-            batch
-            for batch in self._batches.anchored_after(tip.number - _REORGANISED_BLOCKS)
-            if batch.block_number is not None
-            and batch.block_number <= tip.number
-            and all(
-                anchor.root != batch.root
-                for anchor in self._ledger.anchors(self._steward, batch.topic)
-            )
-        ]
+    def _anchored(self, imported: Imported) -> ImportReport:
+        made = self._anchors.anchor({batch.topic for batch in imported.batches})
+        # One that is missing was anchored meanwhile by whoever finishes what imports leave.
+        receipts = tuple(made[batch.id] for batch in imported.batches if batch.id in made)
+        roots = tuple(batch.root for batch in imported.batches)
+        return ImportReport(imported=imported, roots=roots, receipts=receipts)
 
-    def _anchor(self, batch: Batch) -> Receipt:
-        action = actions.append(
-            self._contracts,
-            account=self._steward,
-            by=self._sender.address,
-            topic=batch.topic,
-            root=batch.root,
-        )
-        receipt = actions.submit(self._sender, action, purpose=f"batch:{batch.id}")
-        self._batches.mark_anchored(
-            batch.id,
-            transaction=receipt.transaction,
-            block=receipt.block,
-            at=self._network.clock(),
-        )
-        return receipt
+    def _has_accepted(self, owner: Owner) -> bool:
+        with reading(self._engine) as connection:
+            accounts = accounts_of(connection, owner)
+        return any(map(self._is_active, accounts))
+
+    def _is_active(self, account: Address) -> bool:
+        relationship = self._ledger.relationship(account, self._steward)
+        return relationship.state is RelationshipState.ACTIVE

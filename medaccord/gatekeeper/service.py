@@ -19,6 +19,7 @@ from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.audit_log import AuditLog
 from medaccord.gatekeeper.background import Repeating
+from medaccord.gatekeeper.batch_anchor import BatchAnchors
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
@@ -36,7 +37,6 @@ from medaccord.gatekeeper.standing import Standing
 from medaccord.keys import FolderPatientKeys, Signer, StewardSecrets
 from medaccord.ledger import Ledger
 from medaccord.records import (
-    Batches,
     Importer,
     PatientAccounts,
     Pseudonyms,
@@ -45,6 +45,7 @@ from medaccord.records import (
 )
 from medaccord.records.erasure_list import ErasureList
 from medaccord.records.patients import ensure_key
+from medaccord.records.sources import Progress
 from medaccord.store import open_engine
 from medaccord.store.outgoing import DatabaseOutbox
 
@@ -168,13 +169,21 @@ class Gatekeeper:
             engine=engine, ledger=ledger, standing=standing, chain_id=network.chain_id
         )
         self.importing = Importing(
+            engine=engine,
             steward=steward,
             network=network,
-            contracts=contracts,
             ledger=ledger,
-            sender=sender,
             importer=Importer(engine, sealer, names, steward),
-            batches=Batches(engine),
+            anchors=BatchAnchors(
+                engine=engine,
+                steward=steward,
+                network=network,
+                contracts=contracts,
+                ledger=ledger,
+                sender=sender,
+                sealer=sealer,
+                pseudonyms=names,
+            ),
         )
         self.erasing = Erasing(
             engine=engine,
@@ -287,6 +296,12 @@ class Gatekeeper:
     def import_bundle(self, data: bytes, account: Address) -> ImportReport:
         """Import a FHIR Bundle of one patient; see `Importing.import_bundle`."""
         return self.importing.import_bundle(data, account)
+
+    def import_file(
+        self, path: Path, *, progress: Progress | None = None, again: bool = False
+    ) -> ImportReport:
+        """Import a file of any number of patients; see `Importing.import_file`."""
+        return self.importing.import_file(path, progress=progress, again=again)
 
     def anchor_pending(self) -> int:
         """Anchor what earlier imports left; see `Importing.finish`."""

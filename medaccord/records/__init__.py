@@ -1,10 +1,11 @@
 """Records: imported, sealed to their patients, anchored, and checked each time they are opened."""
 
 from medaccord.records.batches import Batch, Batches
+from medaccord.records.evidence import Anchors, Standing
 from medaccord.records.importer import Imported, Importer
 from medaccord.records.patients import PatientAccounts, ensure_key
 from medaccord.records.pseudonyms import Owner, Pseudonyms
-from medaccord.records.repository import Anchors, Found, Record, RecordRepository
+from medaccord.records.repository import Found, Record, RecordRepository
 from medaccord.records.sealer import Sealer
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Record",
     "RecordRepository",
     "Sealer",
+    "Standing",
     "ensure_key",
 ]

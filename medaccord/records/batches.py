@@ -6,9 +6,9 @@ The batches of a stream are anchored oldest first, so that the last append tells
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import InvalidRequest
@@ -18,9 +18,13 @@ from medaccord.records.pseudonyms import Owner
 from medaccord.store import reading, writing
 from medaccord.store.tables import batch
 
-__all__ = ["Batch", "Batches", "add_batch", "load_leaves"]
+__all__ = ["Batch", "Batches", "add_batch", "find_batch", "load_leaves"]
 
-_LEAF_BYTES = 32
+_LEAF_BYTES: Final = 32
+_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    *(column for column in batch.c if column is not batch.c.leaves),
+    func.length(batch.c.leaves).label("length"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +68,41 @@ class Batches:
 
     def unanchored(self) -> tuple[Batch, ...]:
         """The batches that are only prepared, oldest first."""
-        query = select(batch).where(batch.c.anchored_at.is_(None)).order_by(batch.c.id)
+        query = select(*_COLUMNS).where(batch.c.anchored_at.is_(None)).order_by(batch.c.id)
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
 
     def newest(self) -> tuple[Batch, ...]:
         """The newest batch of each stream, anchored or not, oldest first."""
         newest = select(func.max(batch.c.id)).group_by(batch.c.topic)
-        query = select(batch).where(batch.c.id.in_(newest)).order_by(batch.c.id)
+        query = select(*_COLUMNS).where(batch.c.id.in_(newest)).order_by(batch.c.id)
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
 
     def of_stream(self, topic: Digest) -> tuple[Batch, ...]:
         """Every batch of a stream, oldest first."""
-        query = select(batch).where(batch.c.topic == topic).order_by(batch.c.id)
+        query = select(*_COLUMNS).where(batch.c.topic == topic).order_by(batch.c.id)
         with reading(self._engine) as connection:
             return tuple(_batch(row) for row in connection.execute(query))
+
+    def restated(self) -> tuple[tuple[Digest, Owner], ...]:
+        """The streams that have a batch without leaves, and whose they are; erased ones left out.
+
+        Such a batch tells a state that lost a record, or the first one a stream got.
+        """
+        query = (
+            select(batch.c.topic, batch.c.patient_ref)
+            .where(func.length(batch.c.leaves) == 0, batch.c.patient_ref != "")
+            .distinct()
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return tuple((digest(row.topic), Owner(row.patient_ref)) for row in rows)
+
+    def find(self, topic: Digest, root: Digest) -> Batch | None:
+        """The newest batch of a stream with this root; None where there is none."""
+        with reading(self._engine) as connection:
+            return find_batch(connection, topic, root)
 
     def get(self, batch_id: int) -> Batch:
         """One batch.
@@ -88,7 +111,7 @@ class Batches:
             InvalidRequest: there is none with this id.
         """
         with reading(self._engine) as connection:
-            row = connection.execute(select(batch).where(batch.c.id == batch_id)).one_or_none()
+            row = connection.execute(select(*_COLUMNS).where(batch.c.id == batch_id)).one_or_none()
         if row is None:
             raise InvalidRequest(f"there is no batch {batch_id}")
         return _batch(row)
@@ -125,7 +148,7 @@ def add_batch(
     topic: Digest,
     leaves: Sequence[Digest],
     *,
-    state: Digest | None = None,
+    state: Digest,
     at: datetime,
 ) -> Batch:
     """Prepare a batch.
@@ -141,32 +164,40 @@ def add_batch(
     row = {
         "patient_ref": owner,
         "topic": topic,
-        "root": tree_root(leaves) if state is None else anchored_root(tree_root(leaves), state),
+        "root": anchored_root(tree_root(leaves), state),
         "leaves": b"".join(leaves),
         "state": state,
         "prepared_at": at,
     }
-    made = connection.execute(insert(batch).values(row).returning(batch)).one()
+    made = connection.execute(insert(batch).values(row).returning(*_COLUMNS)).one()
     return _batch(made)
 
 
 def load_leaves(connection: Connection, batch_id: int) -> tuple[Batch, tuple[Digest, ...]] | None:
     """A batch with its leaves; None where there is none with this id."""
-    row = connection.execute(select(batch).where(batch.c.id == batch_id)).one_or_none()
+    query = select(*_COLUMNS, batch.c.leaves).where(batch.c.id == batch_id)
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     starts = range(0, len(row.leaves), _LEAF_BYTES)
     return _batch(row), tuple(digest(row.leaves[i : i + _LEAF_BYTES]) for i in starts)
 
 
-def _batch(row: Row[Any]) -> Batch:
+def find_batch(connection: Connection, topic: Digest, root: Digest) -> Batch | None:
+    """The newest batch of a stream with this root; None where there is none."""
+    query = select(*_COLUMNS).where(batch.c.topic == topic, batch.c.root == root)
+    row = connection.execute(query.order_by(batch.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _batch(row)
+
+
+def _batch(row: Any) -> Batch:
     return Batch(
         id=row.id,
         owner=Owner(row.patient_ref),
         topic=digest(row.topic),
         root=digest(row.root),
         state=None if row.state is None else digest(row.state),
-        size=len(row.leaves) // _LEAF_BYTES,
+        size=row.length // _LEAF_BYTES,
         prepared_at=row.prepared_at,
         transaction=None if row.transaction_hash is None else digest(row.transaction_hash),
         block_number=row.block_number,

@@ -5,6 +5,7 @@ Source: RFC 2104 (HMAC), with SHA-256.
 
 import hashlib
 import hmac
+from mmap import mmap
 from typing import NewType
 
 from medaccord.core.identifiers import Digest
@@ -37,21 +38,16 @@ class Pseudonyms:
         return Digest(self._mac("record", name))
 
     def records_topic(self, owner: Owner) -> Digest:
-        """The stream of a patient's records, by whatever account they came, or of the steward's own.
+        """The stream of a patient's records, by whatever account, or of the steward's own.
 
         A patient who lost an account enrols with another: readers know a patient by one stream.
         """
         return topic(self._secret, "records", owner)
 
-    def file(self, content: bytes | memoryview, *, after: int) -> Digest:
-        """A file that was taken in, by its bytes.
-
-        Args:
-            content: all of it.
-            after: what may happen in between and make the same file worth another look.
-        """
-        inner = hmac.digest(self._secret, content, hashlib.sha256).hex()
-        return Digest(self._mac("file", inner, str(after)))
+    def file(self, content: bytes | mmap) -> Digest:
+        """A file that was taken in, by all of its bytes."""
+        inner = hmac.digest(self._secret, content, hashlib.sha256)
+        return Digest(self._mac("file", inner.hex()))
 
     def _mac(self, *parts: str) -> bytes:
         # Each part goes in with its length, so that no two lists of parts read the same.

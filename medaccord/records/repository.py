@@ -1,14 +1,10 @@
 """The records of a steward: found by an index, opened one by one, each checked before it leaves."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
-from typing import Final, Protocol
 
 from sqlalchemy import Connection, Engine, select
 
-from medaccord.core.anchors import Anchor
 from medaccord.core.canonical import Object, parse_object
 from medaccord.core.descriptor import Descriptor
 from medaccord.core.errors import (
@@ -17,13 +13,12 @@ from medaccord.core.errors import (
     KeyMissing,
     VerificationFailed,
 )
-from medaccord.core.identifiers import Address, Digest, digest
-from medaccord.core.merkle import MerkleTree
+from medaccord.core.identifiers import Address, digest
 from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import describe
-from medaccord.records.batches import Batch, load_leaves
+from medaccord.records.evidence import Anchors, Evidence, Standing
 from medaccord.records.index import Index, IndexEntry, load_index
 from medaccord.records.patients import PatientAccounts
 from medaccord.records.pseudonyms import Owner, Pseudonyms
@@ -32,17 +27,7 @@ from medaccord.records.sealing import VersionId, open_version
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
 
-__all__ = ["Anchors", "Found", "Record", "RecordRepository"]
-
-_CACHED_TREES: Final = 64
-
-
-class Anchors(Protocol):
-    """What the chain holds of a stream; the ledger is one."""
-
-    def anchor_of(self, account: Address, topic: Digest, root: Digest) -> Anchor | None:
-        """The append of a root to a stream; None where the chain holds none."""
-        ...
+__all__ = ["Found", "Record", "RecordRepository"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +36,14 @@ class Found:
 
     Attributes:
         owner: whose it is.
-        entry: its newest version that was anchored.
+        entry: the version: its newest that was anchored, unless others were asked for.
+        standing: how far its stream has come on the chain; None where the chain tells no state of
+            it that is ours.
     """
 
     owner: Owner
     entry: IndexEntry
+    standing: Standing | None = None
 
     @property
     def descriptor(self) -> Descriptor:
@@ -71,7 +59,7 @@ class Record:
         descriptor: what it is about.
         version: from 1.
         content: its canonical bytes: what is released.
-        proof: shows that the chain holds exactly this.
+        proof: shows that the chain holds exactly this, and which version is the newest.
     """
 
     descriptor: Descriptor
@@ -104,16 +92,14 @@ class RecordRepository:
         self._sealer = sealer
         self._names = pseudonyms
         self._steward = steward
-        self._anchors = anchors
         self._accounts = PatientAccounts(engine, sealer.keys)
-        self._trees: OrderedDict[int, tuple[Batch, MerkleTree]] = OrderedDict()
-        self._trees_lock = Lock()
+        self._evidence = Evidence(sealer, pseudonyms, steward, anchors)
 
     def find(self, account: Address, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
         """The patient's records that are wanted, in the order of their names.
 
-        Of each record the newest version counts whose batch was anchored; a record with none is
-        not found.
+        Of each record the version counts that the last append of the stream names as the newest;
+        until a batch's anchor is final, it stays with what was before.
 
         Args:
             account: the account that stands for the patient.
@@ -141,8 +127,34 @@ class RecordRepository:
         owner = self._accounts.owner_of(account)
         with reading(self._engine) as connection:
             entries = self._index(connection, owner).records.get(name, [])
-            anchored = self._anchored(connection, {entry.batch for entry in entries})
-        return tuple(Found(owner=owner, entry=each) for each in entries if each.batch in anchored)
+            standing = self._standing(connection, owner)
+            if standing is not None:
+                held = [each for each in entries if each.batch <= standing.batch.id]
+            else:
+                anchored = self._anchored(connection, {entry.batch for entry in entries})
+                held = [each for each in entries if each.batch in anchored]
+        return tuple(Found(owner=owner, entry=each, standing=standing) for each in held)
+
+    def proof(self, account: Address, name: str, version: int) -> RecordProof:
+        """The proof of one version of a record, which checks with the chain alone.
+
+        Of a version that was superseded it shows that it was anchored, and by which version it is.
+
+        Args:
+            account: the account that stands for the patient.
+            name: ``Type/id``.
+            version: from 1.
+
+        Raises:
+            AccessRefused: SCOPE_NOT_COVERED where there is no such version, or none that is final;
+                RECORD_UNVERIFIABLE where it is not what was anchored; UNKNOWN_PATIENT.
+        """
+        for found in self.versions(account, name):
+            if found.entry.version == version:
+                return self.open([found])[0].proof
+        raise AccessRefused(
+            Refusal.SCOPE_NOT_COVERED, f"There is no version {version} of {name} here."
+        )
 
     def open(self, found: Iterable[Found]) -> tuple[Record, ...]:
         """Open records and check each: seal, content, leaf, root, and that the chain has the root.
@@ -159,18 +171,33 @@ class RecordRepository:
     def _find(self, owner: Owner, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
         with reading(self._engine) as connection:
             index = self._index(connection, owner)
-            ids = {entry.batch for versions in index.records.values() for entry in versions}
+            standing = self._standing(connection, owner)
+            newest = {
+                name: None if standing is None else index.newest(name, upto=standing.batch.id)
+                for name in sorted(index.records)
+            }
+            # What no state of the stream can name: all of it before the first one is anchored.
+            apart = {
+                name: [each for each in index.records[name] if standing is None or not each.leaf]
+                for name, entry in newest.items()
+                if entry is None
+            }
+            ids = {each.batch for versions in apart.values() for each in versions}
             anchored = self._anchored(connection, ids)
         found = []
-        for _, versions in sorted(index.records.items()):
-            held = [each for each in versions if each.batch in anchored]
-            # Until the newest one's anchor is final, the one before it is what the chain proves.
-            newest = next((each for each in reversed(held) if anchored[each.batch]), None) or (
-                held[-1] if held else None
-            )
-            if newest is not None and wanted(newest.descriptor):
-                found.append(Found(owner=owner, entry=newest))
+        for name, entry in newest.items():
+            if entry is not None:
+                each = Found(owner=owner, entry=entry, standing=standing)
+            elif (older := _newest_anchored(apart[name], anchored)) is not None:
+                each = Found(owner=owner, entry=older)
+            else:
+                continue
+            if wanted(each.descriptor):
+                found.append(each)
         return tuple(found)
+
+    def _standing(self, connection: Connection, owner: Owner) -> Standing | None:
+        return self._evidence.standing(connection, self._names.records_topic(owner))
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
         try:
@@ -201,7 +228,7 @@ class RecordRepository:
         ).one_or_none()
         if row is None:
             raise VerificationFailed("it is gone from the database")
-        held, tree = self._tree(connection, row.batch_id)
+        held, tree = self._evidence.tree(connection, row.batch_id)
         version = VersionId(
             owner=found.owner,
             name=name,
@@ -211,15 +238,21 @@ class RecordRepository:
             topic=held.topic,
         )
         opened = open_version(version, row._mapping, self._sealer)
-        anchor = self._anchors.anchor_of(self._steward, held.topic, held.root)
+        anchor = self._evidence.anchor_of(held.topic, held.root)
         if anchor is None:
             raise VerificationFailed("the chain holds no anchor of its batch")
         proof = RecordProof(
-            pointer=opened.pointer, siblings=tree.proof(row.position), anchor=anchor
+            pointer=opened.pointer,
+            siblings=tree.proof(row.position),
+            anchor=anchor,
+            state=held.state,
         )
         verify_record(opened.content, proof, lambda each: each == anchor)
         if opened.pointer.plaintext != entry.plaintext:
             raise VerificationFailed("the index holds another version of it")
+        if found.standing is not None:
+            newest = self._evidence.newest(connection, found.owner, found.standing, name)
+            proof = replace(proof, newest=newest)
         _check_descriptor(entry.descriptor, parse_object(opened.content))
         return Record(
             descriptor=entry.descriptor,
@@ -234,26 +267,18 @@ class RecordRepository:
             batch.c.id.in_(ids), batch.c.anchored_at.is_not(None)
         )
         return {
-            row.id: self._anchors.anchor_of(self._steward, digest(row.topic), digest(row.root))
-            is not None
+            row.id: self._evidence.anchor_of(digest(row.topic), digest(row.root)) is not None
             for row in connection.execute(query)
         }
 
-    def _tree(self, connection: Connection, batch_id: int) -> tuple[Batch, MerkleTree]:
-        with self._trees_lock:
-            known = self._trees.get(batch_id)
-            if known is not None:
-                self._trees.move_to_end(batch_id)
-                return known
-        loaded = load_leaves(connection, batch_id)
-        if loaded is None or not loaded[0].is_anchored:
-            raise VerificationFailed("its batch was not anchored")
-        made = loaded[0], MerkleTree(loaded[1])
-        with self._trees_lock:
-            self._trees[batch_id] = made
-            while len(self._trees) > _CACHED_TREES:
-                self._trees.popitem(last=False)
-        return made
+
+def _newest_anchored(
+    versions: Sequence[IndexEntry], anchored: Mapping[int, bool]
+) -> IndexEntry | None:
+    """The newest version whose anchor is final, else the newest whose anchor was sent."""
+    held = [each for each in versions if each.batch in anchored]
+    final = (each for each in reversed(held) if anchored[each.batch])
+    return next(final, held[-1] if held else None)
 
 
 def _check_descriptor(indexed: Descriptor, content: Object) -> None:

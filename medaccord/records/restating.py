@@ -12,7 +12,7 @@ from medaccord.records.index import fill_leaves, load_index, save_index
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import Sealer
 
-__all__ = ["restate"]
+__all__ = ["forget_erased", "restate"]
 
 
 def restate(
@@ -58,3 +58,26 @@ def restate(
         index.erase(name, in_batch=batch.id)
     save_index(connection, sealer, owner, index)
     return batch
+
+
+def forget_erased(connection: Connection, sealer: Sealer, owner: Owner, *, upto: int) -> bool:
+    """Drop from an index what erased records left in it, where no state needs it any more.
+
+    Args:
+        connection: a transaction that writes.
+        sealer: opens and seals the index.
+        owner: whose index.
+        upto: id of the batch whose anchor is the last of its stream and final.
+
+    Returns:
+        Whether there was any.
+
+    Raises:
+        KeyMissing: the owner's key is not there, or was erased.
+        DecryptionFailed: the index was changed.
+    """
+    index = load_index(connection, sealer, owner, to_write=True)
+    if not index.forget_erased(upto=upto):
+        return False
+    save_index(connection, sealer, owner, index)
+    return True

@@ -75,8 +75,8 @@ class Archive:
         now = self.setting.network.clock()
         self.accounts.enrol(patient.address, self.names.patient("p1"), at=now)
         imported = self.importer.import_bundle(bundle, patient.address, at=now)
-        assert imported.batch is not None
-        return imported.batch
+        (batch,) = imported.batches
+        return batch
 
     def anchor(self, batch: Batch) -> None:
         setting = self.setting

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, select, update
 
 from medaccord.chain import Contracts
 from medaccord.chain.embedded import EmbeddedChain
@@ -19,6 +17,7 @@ from medaccord.core.identifiers import digest
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
+from medaccord.store import tables, writing
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import BUNDLE, PATIENT_ID, World
 from tests.integration.gatekeeper.desk import Desk, assert_refused
@@ -33,10 +32,10 @@ def test_import_reports_what_it_took_in_and_anchored_when_new(
     report = world.report
     assert (report.records, report.directory) == (23, 2)
     assert (report.new_versions, report.unchanged) == (25, 0)
-    assert report.receipt is not None
-    (anchored,) = report.receipt.events
-    assert isinstance(anchored, Anchored)
-    assert anchored.root == report.root
+    anchored = [event for receipt in report.receipts for event in receipt.events]
+    assert all(isinstance(event, Anchored) for event in anchored)
+    assert [event.root for event in anchored if isinstance(event, Anchored)] == list(report.roots)
+    assert len(report.roots) == 2
 
 
 def test_import_sends_nothing_when_everything_is_there(
@@ -44,7 +43,7 @@ def test_import_sends_nothing_when_everything_is_there(
 ) -> None:
     report = gatekeeper.import_bundle(BUNDLE, patient.address)
     assert (report.new_versions, report.unchanged) == (0, 25)
-    assert (report.root, report.receipt) == (None, None)
+    assert (report.roots, report.receipts) == ((), ())
 
 
 def test_import_adds_a_version_when_a_record_changed(
@@ -135,15 +134,17 @@ def test_import_is_anchored_again_when_a_reorganisation_took_the_anchor_back(
 
 
 def test_record_is_refused_when_it_was_changed_in_the_database(
-    desk: Desk, folder: Path, patient: LocalSigner
+    desk: Desk, database: Engine, patient: LocalSigner
 ) -> None:
     headers = desk.sign_in(patient)
     assert desk.get("Immunization", headers, patient).status_code == 200
-    with closing(sqlite3.connect(folder / "records.db")) as database, database:
-        database.execute(
-            "update record_version set ciphertext ="
-            " cast(substr(ciphertext, 1, length(ciphertext) - 16) || zeroblob(16) as blob)"
-        )
+    with writing(database) as connection:
+        versions = tables.record_version
+        for row in connection.execute(select(versions.c.id, versions.c.ciphertext)).all():
+            cut = row.ciphertext[:-16] + bytes(16)
+            connection.execute(
+                update(versions).where(versions.c.id == row.id).values(ciphertext=cut)
+            )
     answer = desk.get("Immunization", headers, patient)
     assert_refused(answer, 403, Refusal.RECORD_UNVERIFIABLE)
     assert desk.audit(patient)["entries"][-1]["reason"] == Refusal.RECORD_UNVERIFIABLE.value

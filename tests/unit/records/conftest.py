@@ -97,6 +97,12 @@ class Stream:
     def anchor_of(self, account: Address, topic: Digest, root: Digest) -> Anchor | None:
         return self.state.roots.get((account, topic, root))
 
+    def newest_anchor(self, account: Address, topic: Digest) -> Anchor | None:
+        return self.state.streams.last((account, topic))
+
+    def anchors(self, account: Address, topic: Digest) -> tuple[Anchor, ...]:
+        return self.state.streams.get((account, topic))
+
 
 @dataclass(slots=True)
 class Hospital:
@@ -113,8 +119,8 @@ class Hospital:
     def take_in(self, content: PatientBundle, account: Address) -> Imported:
         """Import and anchor."""
         imported = self.importer.import_bundle(content, account, at=NOW)
-        if imported.batch is not None:
-            self.anchor(imported.batch)
+        for batch in imported.batches:
+            self.anchor(batch)
         return imported
 
     def anchor(self, batch: Batch) -> None:

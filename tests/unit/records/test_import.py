@@ -3,13 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from eth_utils.crypto import keccak
 from sqlalchemy import select
 
 from medaccord.core.errors import AccessRefused, InvalidBundle, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address, address
 from medaccord.core.merkle import MerkleTree
 from medaccord.core.refusals import Refusal
+from medaccord.core.sparse_map import SparseMap
 from medaccord.records import Importer, Sealer
+from medaccord.records.index import load_index
 from medaccord.store import reading, tables
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 
@@ -31,10 +34,12 @@ def test_import_counts_what_was_new_when_bundle_is_new(
 
     assert (imported.records, imported.directory) == (3, 1)
     assert (imported.new_versions, imported.unchanged) == (4, 0)
-    assert imported.batch is not None
-    assert imported.batch.size == 4
-    assert imported.batch.topic == hospital.names.records_topic(hospital.accounts.owner_of(patient))
-    assert not imported.batch.is_anchored
+    assert (imported.patients, imported.left_out, imported.erased) == (1, 0, 0)
+    theirs, own = imported.batches
+    assert (theirs.size, own.size) == (3, 1)
+    assert theirs.topic == hospital.names.records_topic(hospital.accounts.owner_of(patient))
+    assert own.topic == hospital.names.records_topic(hospital.names.steward)
+    assert not theirs.is_anchored
 
 
 def test_import_changes_nothing_when_bundle_was_imported(
@@ -46,7 +51,7 @@ def test_import_changes_nothing_when_bundle_was_imported(
 
     again = hospital.importer.import_bundle(content, patient, at=NOW)
 
-    assert (again.new_versions, again.unchanged, again.batch) == (0, 3, None)
+    assert (again.new_versions, again.unchanged, again.batches) == (0, 3, ())
     assert rows(hospital) == before
 
 
@@ -103,13 +108,18 @@ def test_import_keeps_patients_apart_when_their_records_share_a_name(
     assert b"9.9" in hospital.read(other_patient)["Observation/hb"].content
 
 
-def test_batch_root_is_over_its_leaves_in_order(hospital: Hospital, patient: Address) -> None:
-    imported = hospital.importer.import_bundle(bundle(observation("hb", "1")), patient, at=NOW)
+def test_batch_root_is_over_its_leaves_in_order_and_the_state(
+    hospital: Hospital, patient: Address
+) -> None:
+    (batch,) = hospital.importer.import_bundle(
+        bundle(observation("hb", "1")), patient, at=NOW
+    ).batches
     with reading(hospital.engine) as connection:
-        leaves = connection.execute(select(tables.batch.c.leaves)).scalar_one()
-    assert imported.batch is not None
-    pieces = [leaves[i : i + 32] for i in range(0, len(leaves), 32)]
-    assert imported.batch.root == MerkleTree(pieces).root
+        row = connection.execute(select(tables.batch)).one()
+        index = load_index(connection, Sealer(hospital.keys), hospital.names.patient("anna-1"))
+    pieces = [row.leaves[i : i + 32] for i in range(0, len(row.leaves), 32)]
+    assert batch.state == SparseMap(index.state()).root == row.state
+    assert batch.root == keccak(b"\x05" + MerkleTree(pieces).root + row.state)
 
 
 def test_import_takes_one_when_two_come_at_once(hospital: Hospital, patient: Address) -> None:
@@ -169,14 +179,13 @@ def test_import_is_refused_when_the_key_was_erased(hospital: Hospital, patient: 
 
 
 def test_batch_is_listed_until_it_is_anchored(hospital: Hospital, patient: Address) -> None:
-    imported = hospital.importer.import_bundle(bundle(), patient, at=NOW)
-    assert imported.batch is not None
-    assert hospital.batches.unanchored() == (imported.batch,)
+    (batch,) = hospital.importer.import_bundle(bundle(), patient, at=NOW).batches
+    assert hospital.batches.unanchored() == (batch,)
 
-    hospital.anchor(imported.batch)
+    hospital.anchor(batch)
 
     assert hospital.batches.unanchored() == ()
-    anchored = hospital.batches.get(imported.batch.id)
+    anchored = hospital.batches.get(batch.id)
     assert anchored.is_anchored
     assert anchored.block_number == hospital.stream.block
 

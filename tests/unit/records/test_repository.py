@@ -98,7 +98,8 @@ def test_find_gives_nothing_of_others(
 def test_directory_opens_with_a_proof_of_its_own(hospital: Hospital, patient: Address) -> None:
     (one,) = hospital.records.open(hospital.records.find_directory(lambda _: True))
     assert one.descriptor.record == "Practitioner/dr-canary-7"
-    assert one.proof.anchor == hospital.read(patient)["Observation/o0"].proof.anchor
+    assert one.proof.pointer.topic == hospital.names.records_topic(hospital.names.steward)
+    assert one.proof.anchor != hospital.read(patient)["Observation/o0"].proof.anchor
 
 
 def test_record_is_not_found_when_its_batch_is_only_prepared(
@@ -106,8 +107,7 @@ def test_record_is_not_found_when_its_batch_is_only_prepared(
 ) -> None:
     imported = hospital.importer.import_bundle(bundle(observation("hb", "1")), patient, at=NOW)
     assert hospital.records.find(patient, lambda _: True) == ()
-    assert imported.batch is not None
-    hospital.anchor(imported.batch)
+    hospital.anchor(imported.batches[0])
     assert len(hospital.records.find(patient, lambda _: True)) == 2
 
 
@@ -170,8 +170,8 @@ def test_record_is_refused_when_it_was_deleted(hospital: Hospital, patient: Addr
 def forge(hospital: Hospital, name: str, edit: Callable[[bytes], bytes]) -> None:
     """Rewrite a record with the patient's own key, as the steward itself could."""
     owner = hospital.names.patient("anna-1")
-    with reading(hospital.engine) as connection:
-        topic = connection.execute(select(tables.batch.c.topic)).scalar_one()
+    topic = hospital.names.records_topic(owner)
+    theirs = tables.batch.c.topic == topic
     version = VersionId(
         owner=owner,
         name=name,
@@ -192,9 +192,9 @@ def forge(hospital: Hospital, name: str, edit: Callable[[bytes], bytes]) -> None
     forged, pointer = seal_version(version, content, sealer)
     change(hospital, name, **forged)
     with writing(hospital.engine) as connection:
-        leaves = connection.execute(select(tables.batch.c.leaves)).scalar_one()
+        leaves = connection.execute(select(tables.batch.c.leaves).where(theirs)).scalar_one()
         changed = leaves.replace(before.pointer.leaf, pointer.leaf)
-        connection.execute(update(tables.batch).values(leaves=changed))
+        connection.execute(update(tables.batch).where(theirs).values(leaves=changed))
         index = load_index(connection, Sealer(hospital.keys), owner)
         index.records[name][0] = replace(
             index.records[name][0],
@@ -218,9 +218,13 @@ def test_record_is_refused_when_a_zero_was_dropped_and_everything_sealed_anew(
 def test_record_is_refused_when_root_was_replaced_too(hospital: Hospital, patient: Address) -> None:
     forge(hospital, "Observation/o3", lambda content: content.replace(b"1.30", b"1.3"))
     with writing(hospital.engine) as connection:
-        leaves = connection.execute(select(tables.batch.c.leaves)).scalar_one()
-        tree = MerkleTree([leaves[i : i + 32] for i in range(0, len(leaves), 32)])
-        connection.execute(update(tables.batch).values(root=tree.root))
+        row = connection.execute(select(tables.batch).order_by(tables.batch.c.id)).first()
+        assert row is not None
+        tree = MerkleTree([row.leaves[i : i + 32] for i in range(0, len(row.leaves), 32)])
+        root = keccak(b"\x05" + tree.root + row.state)
+        connection.execute(
+            update(tables.batch).where(tables.batch.c.id == row.id).values(root=root)
+        )
     with pytest.raises(AccessRefused) as caught:
         hospital.reopened().open([found(hospital, patient, "Observation/o3")])
     assert "the chain holds no anchor of its batch" in caught.value.detail
