@@ -27,6 +27,8 @@ from medaccord.store import open_engine
 
 MISSING: Final = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
 
+_MEMORY: Final = Path("/dev/shm")
+_ROOM_BYTES: Final = 2 << 30
 _FIRST_OF_OURS: Final = 16384  # below are PostgreSQL's own tables
 _SECONDS_TO_START: Final = 60
 # The server hears of our end by its standard input, which closes with us even on kill -9.
@@ -162,7 +164,9 @@ class PostgreSQL:
 @contextmanager
 def server(programs: Path, *settings: str) -> Iterator[PostgreSQL]:
     """A server that runs until the block ends; with FORGETFUL settings it is faster."""
-    folder = Path(tempfile.mkdtemp(prefix="medaccord-postgresql-"))
+    in_memory = settings == FORGETFUL and _MEMORY.is_dir()
+    roomy = in_memory and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    folder = Path(tempfile.mkdtemp(prefix="medaccord-postgresql-", dir=_MEMORY if roomy else None))
     try:
         running = PostgreSQL(programs, folder, settings)
         try:

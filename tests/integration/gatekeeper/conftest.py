@@ -1,4 +1,7 @@
-"""A hospital's gatekeeper over real HTTP, with one patient enrolled and its records anchored."""
+"""A hospital's gatekeeper over real HTTP, with one patient enrolled and its records anchored.
+
+Its database is SQLite's, and PostgreSQL's as well in the modules of ON_BOTH.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 import medaccord
 from medaccord.chain import (
@@ -27,6 +31,8 @@ from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.canonical import parse_object
 from medaccord.gatekeeper import Gatekeeper, ImportReport
 from medaccord.keys import LocalSigner
+from medaccord.store import open_engine
+from tests.databases import Databases
 from tests.integration.conftest import KEY, PROFILE, admit
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.desk import Desk
@@ -34,6 +40,12 @@ from tests.integration.gatekeeper.desk import Desk
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BUNDLE = (Path(medaccord.__file__).parent / "demo" / "data" / "patient.json").read_bytes()
 PATIENT_ID = "57b997b7-1e72-5ccc-82f6-ea3dd82eef2e"
+
+# Where it matters what a database does; elsewhere the second one would show nothing new.
+ON_BOTH = {
+    *("test_audit", "test_crash", "test_enrolment", "test_importing", "test_inbox"),
+    *("test_openings", "test_paging", "test_reading", "test_sign_in"),
+}
 
 Opener = Callable[..., Gatekeeper]
 Visit = Callable[[Gatekeeper], Desk]
@@ -53,16 +65,32 @@ class World:
     patient: LocalSigner
     report: ImportReport
     folder: Path
+    database_url: str
 
 
-def open_gatekeeper(world: World, folder: Path, cable: Cable, **settings: Any) -> Gatekeeper:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kind" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        kinds = ("sqlite", "postgresql") if both else ("sqlite",)
+        metafunc.parametrize("kind", kinds, scope="session", indirect=True)
+
+
+@pytest.fixture(scope="session")
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database the hospital's is."""
+    return str(request.param)
+
+
+def open_gatekeeper(
+    world: World, folder: Path, database_url: str, cable: Cable, **settings: Any
+) -> Gatekeeper:
     """A gatekeeper of the hospital, run by a delegate key that can neither read nor grant."""
     return Gatekeeper.open(
         steward=world.hospital.address,
         signer=world.server_key,
         network=cable.network(),
         deployment=world.deployment,
-        database_url=f"sqlite:///{folder / 'records.db'}",
+        database_url=database_url,
         keys_folder=folder / "keys",
         **({"log_interval": timedelta(days=1), "retry_interval": timedelta(days=1)} | settings),
     )
@@ -82,7 +110,19 @@ def delegate(
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(
+    request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("hospital")
+    if kind == "sqlite":
+        yield make_world(folder, f"sqlite:///{folder / 'records.db'}")
+    else:
+        on_server: Databases = request.getfixturevalue("postgresql")
+        with on_server.database() as url:
+            yield make_world(folder, url)
+
+
+def make_world(folder: Path, database_url: str) -> World:
     chain = EmbeddedChain(wall=lambda: START)
     network = chain.network()
     sender = Sender(network, chain.funded_signer())
@@ -94,13 +134,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     admit(contracts, sender, hospital, clinician, Role.STEWARD | Role.EMERGENCY)
     chain.advance(timedelta(days=2))  # EMERGENCY takes effect a day after admission
     delegate(contracts, sender, hospital, server_key, Power.ANCHOR | Power.RELATE)
-    folder = tmp_path_factory.mktemp("hospital")
     gatekeeper = Gatekeeper.open(
         steward=hospital.address,
         signer=server_key,
         network=network,
         deployment=deployment,
-        database_url=f"sqlite:///{folder / 'records.db'}",
+        database_url=database_url,
         keys_folder=folder / "keys",
     )
     desk = Desk(url=gatekeeper.serve().url, contracts=contracts, steward=hospital.address)
@@ -120,6 +159,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         patient=patient,
         report=report,
         folder=folder,
+        database_url=database_url,
     )
 
 
@@ -138,17 +178,38 @@ def cable(chain: EmbeddedChain) -> Cable:
 
 @pytest.fixture
 def folder(world: World, tmp_path: Path) -> Path:
-    """The hospital's database and keys, this test's own."""
+    """The hospital's keys, and its database where that is SQLite's: this test's own."""
     return Path(shutil.copytree(world.folder, tmp_path / "hospital"))
 
 
 @pytest.fixture
-def opened(world: World, folder: Path, cable: Cable) -> Iterator[Opener]:
+def database_url(
+    request: pytest.FixtureRequest, world: World, kind: str, folder: Path
+) -> Iterator[str]:
+    """The hospital's database, this test's own."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'records.db'}"
+    else:
+        on_server: Databases = request.getfixturevalue("postgresql")
+        with on_server.database(like=world.database_url) as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    """The same, for a test to look into and to change behind the gatekeeper's back."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def opened(world: World, folder: Path, database_url: str, cable: Cable) -> Iterator[Opener]:
     """Opens the hospital's gatekeeper with settings of the test's own."""
     made: list[Gatekeeper] = []
 
     def make(**settings: Any) -> Gatekeeper:
-        made.append(open_gatekeeper(world, folder, cable, **settings))
+        made.append(open_gatekeeper(world, folder, database_url, cable, **settings))
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""Appends to the audit log of a folder for ever, telling each number once it is written."""
+"""Appends to the audit log of a database for ever, telling each number once it is written."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SOMEBODY = Event(
 )
 
 
-def main(folder: Path) -> None:
+def main(database_url: str, folder: Path) -> None:
     log = AuditLog(
-        engine=open_engine(f"sqlite:///{folder / 'records.db'}"),
+        engine=open_engine(database_url),
         steward=STEWARD,
         own=Pseudonyms(StewardSecrets(folder / "keys")).steward,
         sealer=Sealer(FolderPatientKeys(folder / "keys")),
@@ -40,4 +40,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Delete, Engine, Update, delete, select, update
 
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.audit import AuditEntry, verify_log
@@ -20,10 +18,13 @@ from medaccord.core.proofs import LogProof, verify_log_proof
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
+from medaccord.store import reading, tables, writing
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import Opener, Visit, World
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 from tests.integration.gatekeeper.organisations import make_member, suspend
+
+ENTRIES = tables.audit_entry
 
 
 def _check(log: dict[str, Any]) -> None:
@@ -183,27 +184,27 @@ def test_suspended_steward_anchors_its_log_when_something_was_logged(
 # --- Touched ---
 
 
-def _touch(folder: Path, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(folder / "records.db")) as database, database:
-        assert database.execute(statement, values).rowcount == 1
+def _touch(database: Engine, statement: Delete | Update) -> None:
+    with writing(database) as connection:
+        assert connection.execute(statement).rowcount == 1
 
 
 def test_log_is_found_out_when_a_line_was_deleted(
-    desk: Desk, folder: Path, patient: LocalSigner
+    desk: Desk, database: Engine, patient: LocalSigner
 ) -> None:
     _fill(desk, patient, 3)
-    _touch(folder, "delete from audit_entry where number = 2")
+    _touch(database, delete(ENTRIES).where(ENTRIES.c.number == 2))
     with pytest.raises(LogMismatch) as caught:
         _check(desk.audit(patient))
     assert caught.value.number == 2
 
 
 def test_log_is_found_out_when_its_last_line_was_deleted(
-    desk: Desk, gatekeeper: Gatekeeper, folder: Path, patient: LocalSigner
+    desk: Desk, gatekeeper: Gatekeeper, database: Engine, patient: LocalSigner
 ) -> None:
     _fill(desk, patient, 3)
     gatekeeper.audit.anchor()
-    _touch(folder, "delete from audit_entry where number = 3")
+    _touch(database, delete(ENTRIES).where(ENTRIES.c.number == 3))
     log = desk.audit(patient)
     _check(log)  # by itself it looks sound
     entries = [AuditEntry.parse(each) for each in log["entries"]]
@@ -214,31 +215,31 @@ def test_log_is_found_out_when_its_last_line_was_deleted(
 
 
 def test_log_is_found_out_when_a_line_was_changed(
-    desk: Desk, folder: Path, patient: LocalSigner
+    desk: Desk, database: Engine, patient: LocalSigner
 ) -> None:
     _fill(desk, patient, 3)
-    _touch(folder, "update audit_entry set ciphertext = x'00' where number = 1")
+    _touch(database, update(ENTRIES).where(ENTRIES.c.number == 1).values(ciphertext=b"\0"))
     with pytest.raises(LogMismatch) as caught:
         _check(desk.audit(patient))
     assert caught.value.number == 1
 
 
 def test_log_is_found_out_when_two_lines_changed_places(
-    desk: Desk, folder: Path, patient: LocalSigner
+    desk: Desk, database: Engine, patient: LocalSigner
 ) -> None:
     _fill(desk, patient, 2)
     for old, new in ((1, 9), (2, 1), (9, 2)):
-        _touch(folder, "update audit_entry set number = ? where number = ?", new, old)
+        _touch(database, update(ENTRIES).where(ENTRIES.c.number == old).values(number=new))
     with pytest.raises(LogMismatch):
         _check(desk.audit(patient))
 
 
 def test_log_says_nothing_readable_in_the_database_when_written(
-    desk: Desk, folder: Path, patient: LocalSigner, clinician: LocalSigner
+    desk: Desk, database: Engine, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
     desk.get("Observation", desk.sign_in(clinician), patient)
-    with closing(sqlite3.connect(folder / "records.db")) as database:
-        rows = database.execute("select * from audit_entry").fetchall()
+    with reading(database) as connection:
+        rows = connection.execute(select(ENTRIES)).all()
     said = b"".join(
         value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import httpx
+from sqlalchemy import Engine, select
 from starlette.types import Message, Receive, Scope, Send
 
 import medaccord
@@ -20,20 +19,20 @@ from medaccord.core.identifiers import ZERO_DIGEST, digest
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.gatekeeper.app import create_app
 from medaccord.keys import LocalSigner
+from medaccord.store import reading, tables
 from tests.integration.gatekeeper.desk import Desk
 
 WRITER = Path(__file__).with_name("log_writer.py")
 
 
-def _rows(folder: Path) -> list[tuple[int, bytes, bytes]]:
-    with closing(sqlite3.connect(folder / "records.db")) as database:
-        return database.execute(
-            "select number, commitment, head from audit_entry order by number"
-        ).fetchall()
+def _rows(database: Engine) -> list[tuple[int, bytes, bytes]]:
+    with reading(database) as connection:
+        rows = connection.execute(select(tables.audit_entry).order_by("number")).all()
+    return [(row.number, row.commitment, row.head) for row in rows]
 
 
 def test_entry_is_on_the_disk_when_the_first_byte_of_the_answer_leaves(
-    desk: Desk, gatekeeper: Gatekeeper, folder: Path, patient: LocalSigner
+    desk: Desk, gatekeeper: Gatekeeper, database: Engine, patient: LocalSigner
 ) -> None:
     headers = desk.sign_in(patient)
     app = create_app(gatekeeper, desk.url)
@@ -41,7 +40,7 @@ def test_entry_is_on_the_disk_when_the_first_byte_of_the_answer_leaves(
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
         async def leaving(message: Message) -> None:
-            seen.append(len(_rows(folder)))
+            seen.append(len(_rows(database)))
             await send(message)
 
         await app(scope, receive, leaving)
@@ -57,9 +56,11 @@ def test_entry_is_on_the_disk_when_the_first_byte_of_the_answer_leaves(
     assert seen[0] == 1
 
 
-def test_log_holds_every_entry_told_of_when_the_process_is_killed(folder: Path) -> None:
+def test_log_holds_every_entry_told_of_when_the_process_is_killed(
+    folder: Path, database_url: str, database: Engine
+) -> None:
     writer = subprocess.Popen(
-        [sys.executable, str(WRITER), str(folder)],
+        [sys.executable, str(WRITER), database_url, str(folder)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(medaccord.__file__).parents[1])},
@@ -70,7 +71,7 @@ def test_log_holds_every_entry_told_of_when_the_process_is_killed(folder: Path) 
     told += [int(line) for line in writer.stdout.read().splitlines() if line]
     writer.stdout.close()
     writer.wait()
-    rows = _rows(folder)
+    rows = _rows(database)
     assert [number for number, _, _ in rows] == list(range(1, len(rows) + 1))
     assert len(rows) >= told[-1]
     head = ZERO_DIGEST

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, func, select
 
 from medaccord.chain import actions
 from medaccord.chain.embedded import EmbeddedChain
@@ -16,6 +14,8 @@ from medaccord.gatekeeper import Gatekeeper, enrolment
 from medaccord.gatekeeper.enrolment import ATTEMPT_SPAN, ATTEMPTS_AN_ACCOUNT
 from medaccord.keys import LocalSigner
 from medaccord.ledger import RelationshipState
+from medaccord.store import reading, tables
+from tests.databases import stored_bytes
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 
@@ -91,13 +91,18 @@ def test_enrolment_is_refused_when_the_account_tried_too_many_codes(
 
 
 def test_enrolment_works_when_everybody_else_tried_too_many_codes(
-    desk: Desk, folder: Path, newcomer: LocalSigner, code: str, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    database: Engine,
+    newcomer: LocalSigner,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(enrolment, "ATTEMPTS_NOTED", 3)
     for _ in range(5):
         assert_refused(desk.enrol(LocalSigner.create(), WRONG), 403, "EnrolmentRefused")
-    with closing(sqlite3.connect(folder / "records.db")) as database:
-        assert database.execute("select count(*) from enrolment_attempt").fetchone() == (3,)
+    with reading(database) as connection:
+        query = select(func.count()).select_from(tables.enrolment_attempt)
+        assert connection.execute(query).scalar_one() == 3
     assert desk.enrol(newcomer, code).status_code == 201
 
 
@@ -191,8 +196,8 @@ def test_enrolment_is_refused_when_a_field_is_missing(desk: Desk) -> None:
     assert_refused(desk.http.post("/enrolments", json={}), 400, "InvalidRequest")
 
 
-def test_code_is_not_in_the_database_when_issued(code: str, folder: Path) -> None:
-    stored = b"".join(path.read_bytes() for path in folder.glob("records.db*"))
+def test_code_is_not_in_the_database_when_issued(code: str, database_url: str) -> None:
+    stored = b"".join(stored_bytes(database_url).values())
     assert code.encode() not in stored
 
 

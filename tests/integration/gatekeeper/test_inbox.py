@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+
+from sqlalchemy import Engine, func, select
 
 from medaccord.chain import Contracts, Power, Sender
 from medaccord.chain.embedded import EmbeddedChain
@@ -15,6 +14,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.inbox import MAX_AGE, MAX_AHEAD, MAX_REQUESTS
 from medaccord.keys import LocalSigner
+from medaccord.store import reading, tables
 from tests.integration.gatekeeper.conftest import World, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 from tests.integration.gatekeeper.organisations import suspend
@@ -112,12 +112,13 @@ def test_request_is_refused_when_the_organisation_is_suspended(
 
 
 def test_request_is_refused_and_logged_with_the_steward_when_the_patient_is_unknown(
-    desk: Desk, folder: Path, clinician: LocalSigner, stranger: LocalSigner
+    desk: Desk, database: Engine, clinician: LocalSigner, stranger: LocalSigner
 ) -> None:
     answer = desk.ask(desk.request(clinician, stranger), clinician)
     assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
-    with closing(sqlite3.connect(folder / "records.db")) as database:
-        assert database.execute("select count(*) from audit_entry").fetchone() == (1,)
+    with reading(database) as connection:
+        query = select(func.count()).select_from(tables.audit_entry)
+        assert connection.execute(query).scalar_one() == 1
 
 
 def test_request_is_logged_with_its_patient_when_refused(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
-from pathlib import Path
+
+from sqlalchemy import Engine, select
 
 from medaccord.core.audit import AuditEntry
 from medaccord.core.receipts import verify_receipt
@@ -13,6 +12,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.fhir import parse_searchset
 from medaccord.gatekeeper.fhir_api import BLOCK_HEADER, RECEIPT_HEADER
 from medaccord.keys import LocalSigner
+from medaccord.store import reading, tables
 from tests.integration.gatekeeper.conftest import World
 from tests.integration.gatekeeper.desk import Desk, assert_refused, receipt_of
 
@@ -65,7 +65,11 @@ def test_log_says_who_what_and_why_not_when_refused(
 
 
 def test_unknown_patient_is_logged_under_the_steward_when_asked_for(
-    desk: Desk, folder: Path, clinician: LocalSigner, stranger: LocalSigner, patient: LocalSigner
+    desk: Desk,
+    database: Engine,
+    clinician: LocalSigner,
+    stranger: LocalSigner,
+    patient: LocalSigner,
 ) -> None:
     before = desk.audit(patient)["count"]
     answer = desk.get("Observation", desk.sign_in(clinician), stranger)
@@ -73,9 +77,7 @@ def test_unknown_patient_is_logged_under_the_steward_when_asked_for(
     assert RECEIPT_HEADER not in answer.headers
     log = desk.audit(patient)
     assert log["count"] == before
-    with closing(sqlite3.connect(folder / "records.db")) as database:
-        (others,) = database.execute(
-            "select count(*) from audit_entry where relationship != ?",
-            (bytes.fromhex(log["relationship"][2:]),),
-        ).fetchone()
-    assert others == 1
+    entry = tables.audit_entry.c
+    theirs = entry.relationship != bytes.fromhex(log["relationship"][2:])
+    with reading(database) as connection:
+        assert len(connection.execute(select(entry.number).where(theirs)).all()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
 from medaccord.keys import LocalSigner
+from tests.databases import stored_bytes
 from tests.integration.gatekeeper.desk import Desk, assert_refused, salt
 
 LABORATORY = "patient/Observation.rs?category=laboratory"
@@ -227,9 +227,9 @@ def test_openings_are_sealed_when_kept(
     patient: LocalSigner,
     consent: Digest,
     terms: Terms,
-    folder: Path,
+    database_url: str,
 ) -> None:
     desk.open_terms(desk.sign_in(patient), patient, consent, terms)
-    stored = b"".join(path.read_bytes() for path in folder.glob("records.db*"))
+    stored = b"".join(stored_bytes(database_url).values())
     assert b"Observation" not in stored
     assert hex_digest(terms.salt).encode() not in stored

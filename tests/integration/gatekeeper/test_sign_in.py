@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from medaccord.core.identifiers import AccountId
 from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage
 from medaccord.keys import LocalSigner
+from tests.databases import stored_bytes
 from tests.integration.gatekeeper.conftest import delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 
@@ -185,8 +185,8 @@ def test_token_of_a_controller_is_refused_when_the_account_was_rotated_meanwhile
 
 
 def test_nothing_in_the_database_is_a_token_when_somebody_signed_in(
-    desk: Desk, patient: LocalSigner, folder: Path
+    desk: Desk, patient: LocalSigner, database_url: str
 ) -> None:
     bearer = desk.sign_in(patient)["Authorization"].removeprefix("Bearer ")
-    stored = b"".join(path.read_bytes() for path in folder.glob("records.db*"))
+    stored = b"".join(stored_bytes(database_url).values())
     assert bearer.encode() not in stored
