@@ -1,5 +1,6 @@
 """Keys: who signs, the seed phrase of a person, and the keys a steward keeps for its patients."""
 
+from medaccord.keys.key_folder import KeyFolder
 from medaccord.keys.keystore import Keystore
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.patient_keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
@@ -9,6 +10,7 @@ from medaccord.keys.signer import LocalSigner, Signer, unsafe_signer_from_enviro
 
 __all__ = [
     "FolderPatientKeys",
+    "KeyFolder",
     "Keystore",
     "LocalSigner",
     "Passphrase",

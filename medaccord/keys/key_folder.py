@@ -252,12 +252,15 @@ class KeyFolder:
 
 
 def holds_keys(path: Path) -> bool:
-    """Whether a folder is a key store, or what is left of one."""
+    """Whether a folder is a key store, or what is left of one; an empty disk is none."""
     try:
-        names = os.listdir(path)
+        found = [each for each in path.iterdir() if not each.name.startswith(".")]
     except FileNotFoundError:
         return False
-    return any(name == SECRET_FILE or name.startswith(PATIENT_PREFIX) for name in names)
+    return any(
+        each.name.startswith(PATIENT_PREFIX) or (each.is_file() and each.name != MASTER_FILE)
+        for each in found
+    )
 
 
 def read_masters(path: Path, passphrase: Passphrase) -> Masters:

@@ -129,6 +129,16 @@ imported_file = Table(
     Column("imported_at", Instant, nullable=False),
 )
 
+# --- Keys: they are outside; here is only which store of them is the one ---
+
+key_store = Table(
+    "key_store",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", DIGEST, nullable=False),  # keyed hash, under the steward's own secret
+    CheckConstraint("id = 1", name="one_row"),
+)
+
 # --- Erasure: what was erased here, and what must not be ---
 
 erasure = Table(

@@ -45,6 +45,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("file", name=op.f("pk_imported_file")),
     )
     op.create_table(
+        "key_store",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("fingerprint", _DIGEST, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_key_store_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_store")),
+    )
+    op.create_table(
         "erasure",
         sa.Column("id", _KEY, nullable=False),
         sa.Column("owner", _OWNER, nullable=False),
