@@ -9,120 +9,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medaccord.core.anchors import Anchor
-from medaccord.core.audit import log_leaf
-from medaccord.core.canonical import document_bytes, parse_object, record_bytes
-from medaccord.core.errors import InvalidDocument, InvalidInput, ProofMismatch, RecordSuperseded
-from medaccord.core.identifiers import ZERO_DIGEST, Digest, address
+from medaccord.core.canonical import document_bytes
+from medaccord.core.errors import InvalidDocument, InvalidInput, ProofMismatch
+from medaccord.core.identifiers import Digest
 from medaccord.core.merkle import MerkleTree
-from medaccord.core.pointers import Pointer, record_key
+from medaccord.core.pointers import record_key
 from medaccord.core.proofs import (
     LogProof,
     RecordProof,
     verify_log_proof,
-    verify_newest,
     verify_record,
 )
-from medaccord.core.record_state import (
-    NO_LEAVES,
-    NewestProof,
-    anchored_root,
-    state_value,
-    tree_root,
+from tests.unit.core.proof_samples import (
+    ANCHOR,
+    BATCH,
+    BYTES,
+    CHAIN,
+    HOSPITAL,
+    KEY,
+    LOG_PROOF,
+    LOGS,
+    MAP,
+    NEWER,
+    OTHER,
+    POINTERS,
+    PROOFS,
+    RECORDS,
+    STRANGER,
 )
-from medaccord.core.sparse_map import SparseMap
-
-HOSPITAL = address("0x" + "11" * 20)
-STRANGER = address("0x" + "22" * 20)
-RECORDS, LOGS, OTHER = (Digest(bytes([n]) * 32) for n in (1, 2, 3))
-
-RECORD_TEXTS = [
-    '{"resourceType":"Observation","id":"a","valueQuantity":{"value":1.00}}',
-    '{"resourceType":"Observation","id":"b","valueQuantity":{"value":37.5}}',
-    '{"resourceType":"Condition","id":"c"}',
-]
-BYTES = [record_bytes(parse_object(text)) for text in RECORD_TEXTS]
-
-
-def pointer(number: int) -> Pointer:
-    resource = parse_object(BYTES[number])
-    return Pointer(
-        steward=HOSPITAL,
-        topic=RECORDS,
-        record=record_key(f"{resource['resourceType']}/{resource['id']}"),
-        version=1,
-        plaintext=Digest(keccak(BYTES[number])),
-        ciphertext=OTHER,
-        salt=Digest(bytes([number]) * 32),
-    )
-
-
-def anchor(topic: Digest, root: Digest) -> Anchor:
-    return Anchor(
-        account=HOSPITAL,
-        topic=topic,
-        previous=ZERO_DIGEST,
-        root=root,
-        head=Digest(keccak(root)),
-        block_number=12,
-        transaction=OTHER,
-    )
-
-
-POINTERS = [pointer(number) for number in range(3)]
-BATCH = MerkleTree([each.leaf for each in POINTERS])
-ANCHOR = anchor(RECORDS, BATCH.root)
-PROOFS = [
-    RecordProof(pointer=each, siblings=BATCH.proof(number), anchor=ANCHOR)
-    for number, each in enumerate(POINTERS)
-]
-
-# A first batch with three records; then a second version of the first of them.
-STATE = SparseMap({each.record: state_value(1, each.leaf) for each in POINTERS})
-SECOND = replace(POINTERS[0], version=2, plaintext=Digest(keccak(b"{}")))
-NEXT_STATE = SparseMap(
-    {each.record: state_value(each.version, each.leaf) for each in (SECOND, *POINTERS[1:])}
-)
-FIRST_ANCHOR = anchor(RECORDS, anchored_root(BATCH.root, STATE.root))
-NEXT_TREE = tree_root([SECOND.leaf])
-NEXT_ANCHOR = replace(
-    anchor(RECORDS, anchored_root(NEXT_TREE, NEXT_STATE.root)),
-    previous=FIRST_ANCHOR.head,
-    block_number=14,
-)
-
-
-def newest_of(number: int, *, after: bool = False) -> NewestProof:
-    """What the first append, or the second, says of a record."""
-    newest = SECOND if after and number == 0 else POINTERS[number]
-    state = NEXT_STATE if after else STATE
-    return NewestProof(
-        version=newest.version,
-        leaf=newest.leaf,
-        siblings=state.proof(newest.record),
-        tree=NEXT_TREE if after else BATCH.root,
-        state=state.root,
-        anchor=NEXT_ANCHOR if after else FIRST_ANCHOR,
-    )
-
-
-NEWER = [
-    RecordProof(
-        pointer=each,
-        siblings=BATCH.proof(number),
-        anchor=FIRST_ANCHOR,
-        state=STATE.root,
-        newest=newest_of(number),
-    )
-    for number, each in enumerate(POINTERS)
-]
-
-KEY, HEAD = Digest(b"\x07" * 32), Digest(b"\x08" * 32)
-MAP = SparseMap({KEY: log_leaf(3, HEAD), OTHER: log_leaf(1, OTHER)})
-LOG_ANCHOR = anchor(LOGS, MAP.root)
-LOG_PROOF = LogProof(
-    relationship=KEY, count=3, head=HEAD, siblings=MAP.proof(KEY), anchor=LOG_ANCHOR
-)
-CHAIN = {ANCHOR, LOG_ANCHOR, FIRST_ANCHOR, NEXT_ANCHOR}.__contains__
 
 
 def refused(record: bytes, proof: RecordProof) -> str:
@@ -261,107 +175,6 @@ def test_record_proof_of_the_first_profile_is_refused_when_it_tells_a_state(memb
     }
     with pytest.raises(InvalidDocument, match=f"has unknown members: {member}"):
         RecordProof.parse(document)
-
-
-# ---- which version is the newest
-
-
-def superseded(anchor: Anchor) -> bool:
-    """The chain after the second append."""
-    return anchor == NEXT_ANCHOR
-
-
-def unsettled(proof: RecordProof, is_newest: Any = superseded) -> str:
-    with pytest.raises(ProofMismatch) as caught:
-        verify_newest(proof, is_newest)
-    assert not isinstance(caught.value, RecordSuperseded)
-    return str(caught.value)
-
-
-def test_anchored_root_is_the_documented_hash() -> None:
-    assert FIRST_ANCHOR.root == keccak(b"\x05" + BATCH.root + STATE.root)
-    value = keccak(b"\x06" + (2).to_bytes(8, "big") + SECOND.leaf)
-    assert state_value(2, SECOND.leaf) == value
-    assert tree_root([]) == NO_LEAVES == bytes(32)
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_record_is_accepted_when_its_batch_tells_a_state(number: int) -> None:
-    verify_record(BYTES[number], NEWER[number], CHAIN)
-    verify_newest(NEWER[number], lambda each: each == FIRST_ANCHOR)
-
-
-def test_record_is_refused_when_the_state_beside_its_batch_was_changed() -> None:
-    proof = replace(NEWER[0], state=NEXT_STATE.root)
-    assert refused(BYTES[0], proof) == f"the leaf is not under the root 0x{FIRST_ANCHOR.root.hex()}"
-
-
-def test_record_is_refused_when_the_state_beside_its_batch_is_left_out() -> None:
-    proof = replace(NEWER[0], state=None)
-    assert refused(BYTES[0], proof) == f"the leaf is not under the root 0x{FIRST_ANCHOR.root.hex()}"
-
-
-def test_record_stays_the_newest_when_another_was_changed_since() -> None:
-    verify_newest(replace(NEWER[1], newest=newest_of(1, after=True)), superseded)
-
-
-def test_record_is_refused_when_the_chain_names_a_newer_version() -> None:
-    proof = replace(NEWER[0], newest=newest_of(0, after=True))
-    verify_record(BYTES[0], proof, CHAIN)
-    with pytest.raises(RecordSuperseded) as caught:
-        verify_newest(proof, superseded)
-    assert (caught.value.version, caught.value.latest) == (1, 2)
-
-
-def test_record_is_refused_when_the_state_shown_is_not_the_last() -> None:
-    assert "not the last that was anchored" in unsettled(NEWER[0])
-
-
-def test_record_is_refused_when_nothing_shows_the_newest_version() -> None:
-    assert "nothing shows" in unsettled(replace(NEWER[0], newest=None))
-
-
-NEWEST_CHANGES: list[dict[str, Any]] = [
-    {"version": 1},
-    {"leaf": POINTERS[0].leaf},
-    {"version": 1, "leaf": POINTERS[0].leaf},
-    {"siblings": ()},
-    {"siblings": NEXT_STATE.proof(POINTERS[1].record)},
-    {"siblings": tuple(reversed(NEXT_STATE.proof(POINTERS[0].record)))},
-]
-
-
-@pytest.mark.parametrize("change", NEWEST_CHANGES, ids=lambda change: "-".join(change))
-def test_record_is_refused_when_what_shows_the_newest_was_changed(change: dict[str, Any]) -> None:
-    newest = replace(newest_of(0, after=True), **change)
-    assert "is not so under the root" in unsettled(replace(NEWER[0], newest=newest))
-
-
-@pytest.mark.parametrize("change", [{"state": STATE.root}, {"tree": BATCH.root}], ids=str)
-def test_record_is_refused_when_the_state_is_not_the_anchored_one(change: dict[str, Any]) -> None:
-    newest = replace(newest_of(0, after=True), **change)
-    assert "the state is not the one" in unsettled(replace(NEWER[0], newest=newest))
-
-
-def test_record_is_refused_when_the_whole_state_was_made_up() -> None:
-    """An honest first version under a state that never was: the chain has no such append."""
-    newest = newest_of(0)
-    forged = replace(newest, anchor=replace(NEXT_ANCHOR, root=FIRST_ANCHOR.root))
-    assert "not the last that was anchored" in unsettled(replace(NEWER[0], newest=forged))
-
-
-@pytest.mark.parametrize("change", STREAM_CHANGES, ids=lambda change: next(iter(change)))
-def test_record_is_refused_when_the_state_is_of_another_stream(change: dict[str, Any]) -> None:
-    newest = newest_of(0, after=True)
-    other = replace(newest, anchor=replace(newest.anchor, **change))
-    assert "another stream" in unsettled(replace(NEWER[0], newest=other), lambda _: True)
-
-
-def test_record_is_refused_when_it_was_never_the_version_the_state_names() -> None:
-    """Two versions with one number: the steward anchored both, the state names one."""
-    twin = replace(POINTERS[0], salt=KEY)
-    proof = replace(NEWER[0], pointer=twin)
-    assert "another than the one shown" in unsettled(proof, lambda each: each == FIRST_ANCHOR)
 
 
 # ---- logs
