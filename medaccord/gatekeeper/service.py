@@ -26,6 +26,7 @@ from medaccord.gatekeeper.enrolment import Enrolment
 from medaccord.gatekeeper.erasing import Erasing
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
+from medaccord.gatekeeper.key_store import open_key_store
 from medaccord.gatekeeper.log_anchor import LogAnchors
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.reading import Reading
@@ -34,7 +35,7 @@ from medaccord.gatekeeper.relay import Relay
 from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.standing import Standing
-from medaccord.keys import FolderPatientKeys, Signer, StewardSecrets
+from medaccord.keys import FolderPatientKeys, Passphrase, Signer, StewardSecrets
 from medaccord.ledger import Ledger
 from medaccord.records import (
     Importer,
@@ -80,6 +81,7 @@ class Gatekeeper:
         deployment: Deployment,
         engine: Engine,
         keys_folder: Path,
+        passphrase: Passphrase | None,
         bounds: Bounds,
         log_interval: timedelta,
         poll_interval: timedelta,
@@ -90,8 +92,8 @@ class Gatekeeper:
         self.network = network
         self.contracts = contracts = connect(network, deployment)
         self._engine = engine
-        keys = FolderPatientKeys(keys_folder)
-        secrets = StewardSecrets(keys_folder)
+        store = open_key_store(engine, keys_folder, passphrase)
+        keys, secrets = FolderPatientKeys(store), StewardSecrets(store)
         names = Pseudonyms(secrets)
         ensure_key(keys, names.steward)
         accounts = PatientAccounts(engine, keys)
@@ -216,6 +218,7 @@ class Gatekeeper:
         deployment: Deployment,
         database_url: str,
         keys_folder: Path,
+        passphrase: Passphrase | None = None,
         bounds: Bounds = BOUNDS,
         log_interval: timedelta = timedelta(minutes=10),
         poll_interval: timedelta = timedelta(),
@@ -231,7 +234,8 @@ class Gatekeeper:
             deployment: the contracts, checked against the chain.
             database_url: SQLAlchemy URL of the database, made where there is none.
             keys_folder: where the patients' keys and the steward's secret are, outside the database
-                and its backups.
+                and its backups; made once, with the database.
+            passphrase: what the folder is encrypted under; None where it is in clear.
             bounds: how stale the ledger may be for a decision.
             log_interval: how often the audit logs are anchored when there is something new.
             poll_interval: how long an answer of the chain is good; zero asks it at every request.
@@ -240,7 +244,10 @@ class Gatekeeper:
         Raises:
             DeploymentMismatch: the chain is another one, or the contracts are not ours.
             InvalidDocument: the erasure list beside the keys was changed.
+            InvalidInput: the folder is encrypted and there is no passphrase, or the other way round.
+            KeyStoreFailed: the folder is gone, damaged, or of another database.
             TransportError: the node does not answer.
+            WrongPassphrase: the passphrase does not open the folder.
         """
         engine = open_engine(database_url)
         try:
@@ -251,6 +258,7 @@ class Gatekeeper:
                 deployment=deployment,
                 engine=engine,
                 keys_folder=keys_folder,
+                passphrase=passphrase,
                 bounds=bounds,
                 log_interval=log_interval,
                 poll_interval=poll_interval,
