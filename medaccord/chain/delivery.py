@@ -7,7 +7,6 @@ same nonce with more for gas, and the chain takes one of them.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from eth_utils.crypto import keccak
-from web3.exceptions import ContractLogicError, Web3Exception
+from web3.exceptions import ContractLogicError
 
 from medaccord.chain import receipts
 from medaccord.chain.fees import FeeMarket, Fees
@@ -33,6 +32,8 @@ _NONCES_TRIED: Final = 5
 """How often a nonce is chosen anew because somebody else with the key was faster."""
 _RAISES: Final = 5
 """How often an offer is raised at once where the node says that it is too low."""
+_MOST_UNTENDED: Final = 256
+"""How many are sent before somebody looks after them, if nobody asks for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Delivery:
         self._outbox = outbox
         self._patience = patience
         self._max_fee = max_fee
+        self._untended = 0
 
     @cached_property
     def key(self) -> SendingKey:
@@ -138,14 +140,18 @@ class Delivery:
 
     def _next_nonce(self) -> int:
         known, highest = self._count("pending"), self._outbox.highest_nonce(self.key)
+        self._untended += 1
         if highest is None:
             return known
-        if highest >= known:  # the node forgot something, and nothing after it can be mined
+        # Either the node forgot something, and nothing after it can be mined; or much was sent that
+        # nobody waited for.
+        if highest >= known or self._untended >= _MOST_UNTENDED:
             self._tend(self._outbox.unsettled(self.key))
             highest = self._outbox.highest_nonce(self.key)
         return known if highest is None else max(known, highest + 1)
 
     def _tend(self, rows: Sequence[Outgoing]) -> int:
+        self._untended = 0
         if not rows:
             return 0
         head = self._head()
@@ -196,10 +202,11 @@ class Delivery:
 
     def _push_first(self, sent: Outgoing) -> Answer:
         try:
-            return self._push(sent)
-        except (Web3Exception, OSError, json.JSONDecodeError) as error:
+            with translated():
+                return self._push(sent)
+        except TransportError as error:
             raise TransportError(
-                f"{translate(error)}; transaction {hex_digest(sent.attempts[0].hash)} is recorded "
+                f"{error}; transaction {hex_digest(sent.attempts[0].hash)} is recorded "
                 "and will be sent again, unless the node has it already"
             ) from error
 

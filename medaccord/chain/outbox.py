@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
+from medaccord.core.errors import StoreFailed
 from medaccord.core.outgoing import Attempt, Outgoing, SendingKey
 
 _SETTLED_KEPT: Final = 1000
@@ -96,7 +97,9 @@ class MemoryOutbox:
 
     def highest_nonce(self, key: SendingKey) -> int | None:
         """See `Outbox.highest_nonce`."""
-        return max((each.nonce for each in self.unsettled(key)), default=None)
+        with self._guard:
+            nonces = (each.nonce for each in self._kept.values() if each.key == key)
+            return max(nonces, default=None)
 
     def unsettled(self, key: SendingKey) -> Sequence[Outgoing]:
         """See `Outbox.unsettled`."""
@@ -118,6 +121,10 @@ class MemoryOutbox:
     ) -> Outgoing:
         """See `Outbox.record`."""
         with self._guard:
+            if any((each.key, each.nonce) == (key, nonce) for each in self._kept.values()):
+                raise StoreFailed(
+                    f"nonce {nonce} of {key.address} was recorded by another meanwhile: try again"
+                )
             made = Outgoing(
                 id=self._next,
                 key=key,

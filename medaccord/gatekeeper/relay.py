@@ -24,6 +24,7 @@ from medaccord.core.errors import (
     CommitmentMismatch,
     ContractReverted,
     InvalidRequest,
+    StoreFailed,
     TransportError,
 )
 from medaccord.core.identifiers import Address, Digest, hex_digest
@@ -142,7 +143,7 @@ class Relay:
             try:
                 signed = SignedAction.parse(self._contracts, restriction.document)
                 self._send(signed, wait=False, obeyed=True)
-            except (ContractReverted, TransportError) as error:
+            except (ContractReverted, StoreFailed, TransportError) as error:
                 # What the chain refuses, or the node chokes on, must not hold up the others.
                 _log.warning("a restriction that is obeyed here could not be sent: %s", error)
 
@@ -160,7 +161,7 @@ class Relay:
         self._ledger.hold(restriction)
         try:
             return self._send(signed, wait=wait, obeyed=True)
-        except TransportError as error:
+        except (StoreFailed, TransportError) as error:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
 

@@ -19,7 +19,7 @@ from medaccord.chain import Contracts, Sender, reverts
 from medaccord.chain.outbox import MemoryOutbox
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import hex_digest
-from medaccord.core.outgoing import Outgoing, SendingKey
+from medaccord.core.outgoing import Attempt, Outgoing, SendingKey
 from medaccord.keys import LocalSigner
 from tests.integration.anvil import NEEDS_ANVIL, Anvil, running
 from tests.integration.stream_calls import appended, deployed, first_append
@@ -168,6 +168,29 @@ def test_one_of_both_is_mined_when_a_transaction_that_waits_is_replaced(world: W
     world.node.mine()
     assert sent.wait().transaction == second.hash
     assert world.nonce() == 1
+    assert appended(world.contracts, world.signer.address) == {0: 1}
+
+
+class Unlucky(MemoryOutbox):
+    """Stops, as a kill would, when a dearer attempt was recorded and not sent."""
+
+    def add_attempt(self, id: int, attempt: Attempt) -> Outgoing:
+        super().add_attempt(id, attempt)
+        raise KeyboardInterrupt
+
+
+def test_dearer_attempt_is_mined_when_the_process_stopped_before_sending_it(world: World) -> None:
+    world.outbox = Unlucky()
+    sent = world.sender().send(world.call(), wait=False)
+    world.node.call("anvil_setNextBlockBaseFeePerGas", hex(50 * GWEI))
+    world.node.mine()
+    with pytest.raises(KeyboardInterrupt):
+        world.sender().resume()
+    assert world.waiting() == 0
+    dearer = world.under_way()[0].attempts[1].hash
+    assert world.sender().resume() == 1
+    world.node.mine()
+    assert sent.wait().transaction == dearer
     assert appended(world.contracts, world.signer.address) == {0: 1}
 
 

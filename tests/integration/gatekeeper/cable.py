@@ -18,6 +18,7 @@ class Cable(BaseProvider):
 
     Attributes:
         is_cut: whether calls fail now.
+        cut_before: name of a call that does not reach the node any more, nor does what comes after.
         cut_after: name of a call that still reaches the node, but whose answer is lost, as is
             everything after it.
     """
@@ -25,12 +26,13 @@ class Cable(BaseProvider):
     def __init__(self, chain: EmbeddedChain) -> None:
         super().__init__()
         self.is_cut = False
+        self.cut_before: str | None = None
         self.cut_after: str | None = None
         self._chain = chain
         self._node = chain.network().web3.provider
 
     def mend(self) -> None:
-        self.is_cut, self.cut_after = False, None
+        self.is_cut, self.cut_before, self.cut_after = False, None, None
 
     def network(self, *, confirmations: int = 0) -> Network:
         return Network(
@@ -41,6 +43,7 @@ class Cable(BaseProvider):
         passed_on = self._node.request_func(web3, middleware)
 
         def request(method: RPCEndpoint, params: Any) -> RPCResponse:
+            self.is_cut = self.is_cut or method == self.cut_before
             if self.is_cut:
                 raise ConnectionRefusedError("the node is stopped")
             answer: RPCResponse = passed_on(method, params)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 import pytest
+from sqlalchemy import Engine
 from web3.contract.contract import ContractFunction
 
 from medaccord.chain import Contracts, Pending, Power, Sender, actions
@@ -14,7 +15,9 @@ from medaccord.core.errors import TransportError
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
 from medaccord.ledger import ConsentStatus
+from medaccord.store.outgoing import DatabaseOutbox
 from tests.integration.gatekeeper.cable import Cable
+from tests.integration.gatekeeper.conftest import Opener, World
 from tests.integration.gatekeeper.desk import Desk, salt
 
 
@@ -99,3 +102,16 @@ def test_revocation_is_sent_under_the_newer_signature_when_handed_in_twice(
     chain.advance(timedelta(minutes=2))
     gatekeeper.relay.retry()
     assert _status(contracts, patient, consent) is ConsentStatus.REVOKED
+
+
+def test_transaction_of_a_dead_process_is_sent_when_the_gatekeeper_opens(
+    opened: Opener, world: World, cable: Cable, contracts: Contracts, database: Engine
+) -> None:
+    key, topic = world.server_key, salt()
+    action = actions.append(contracts, account=key.address, topic=topic, root=salt())
+    cable.cut_before = "eth_sendRawTransaction"
+    with pytest.raises(TransportError, match="is recorded and will be sent again"):
+        actions.submit(Sender(cable.network(), key, outbox=DatabaseOutbox(database)), action)
+    cable.mend()
+    opened()
+    assert any(contracts.call("Anchors", "headOf", key.address, topic))
