@@ -244,7 +244,7 @@ class Gatekeeper:
         Raises:
             DeploymentMismatch: the chain is another one, or the contracts are not ours.
             InvalidDocument: the erasure list beside the keys was changed.
-            InvalidInput: the folder is encrypted and there is no passphrase, or the other way round.
+            InvalidInput: the folder is encrypted and there is no passphrase, or the reverse.
             KeyStoreFailed: the folder is gone, damaged, or of another database.
             TransportError: the node does not answer.
             WrongPassphrase: the passphrase does not open the folder.
