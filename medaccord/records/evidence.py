@@ -15,8 +15,8 @@ from medaccord.core.pointers import record_key
 from medaccord.core.record_state import NewestProof, tree_root
 from medaccord.core.sparse_map import SparseMap
 from medaccord.records.batches import Batch, find_batch, load_leaves
-from medaccord.records.index import fill_leaves, load_index
-from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.index import load_index
+from medaccord.records.pseudonyms import Owner
 from medaccord.records.sealer import Sealer
 
 __all__ = ["Anchors", "Evidence", "Standing"]
@@ -61,12 +61,9 @@ class _State:
 class Evidence:
     """Makes the parts of proofs. Any number of threads may share it."""
 
-    def __init__(
-        self, sealer: Sealer, names: Pseudonyms, steward: Address, anchors: Anchors
-    ) -> None:
+    def __init__(self, sealer: Sealer, steward: Address, anchors: Anchors) -> None:
         """Prove the records of one steward."""
         self._sealer = sealer
-        self._names = names
         self._steward = steward
         self._anchors = anchors
         self._lock = Lock()
@@ -157,7 +154,6 @@ class Evidence:
     def _make_state(self, connection: Connection, owner: Owner, standing: Standing) -> _State:
         held = standing.batch
         index = load_index(connection, self._sealer, owner)
-        fill_leaves(connection, self._names, owner, index)
         made = SparseMap(index.state(upto=held.id))
         if made.root != held.state:
             raise VerificationFailed("the index says something else of it than the anchored state")

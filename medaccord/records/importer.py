@@ -21,6 +21,7 @@ from medaccord.core.descriptor import Descriptor
 from medaccord.core.errors import InvalidBundle
 from medaccord.core.identifiers import Address, Digest
 from medaccord.fhir.bundle import PatientBundle
+from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import UNLABELLED, describe
 from medaccord.fhir.source import Source
@@ -88,6 +89,7 @@ class Importer:
         steward: Address,
         *,
         unlabelled: frozenset[str] = UNLABELLED,
+        labels: LabelTable | None = None,
     ) -> None:
         """Import into a database.
 
@@ -97,12 +99,15 @@ class Importer:
             pseudonyms: the steward's names for what is in the database.
             steward: account of the steward.
             unlabelled: the labels of a record that carries none.
+            labels: the codes that mark a record as sensitive; the table that comes along unless
+                given.
         """
         self._engine = engine
         self._sealer = sealer
         self._names = pseudonyms
         self._steward = steward
         self._unlabelled = unlabelled
+        self._labels = LabelTable.default() if labels is None else labels
         self._accounts = PatientAccounts(engine, sealer.keys)
 
     def import_bundle(self, bundle: PatientBundle, account: Address, *, at: datetime) -> Imported:
@@ -222,7 +227,7 @@ class Importer:
         return _report(held, batches, left_out=len(owners) - len(held), names=self._names)
 
     def _descriptor(self, resource: Resource) -> Descriptor:
-        return describe(resource, unlabelled=self._unlabelled)
+        return describe(resource, unlabelled=self._unlabelled, labels=self._labels)
 
     def _is_enrolled(self, owner: Owner) -> bool:
         with reading(self._engine) as connection:

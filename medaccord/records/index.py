@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -14,17 +14,16 @@ from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.periods import DatePeriod
 from medaccord.core.pointers import record_key
 from medaccord.core.record_state import state_value
-from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.pseudonyms import Owner
 from medaccord.records.sealed_rows import index_context
 from medaccord.records.sealer import SealedColumns, Sealer
-from medaccord.store.tables import batch, record_index, record_version
+from medaccord.store.tables import record_index
 
 __all__ = [
     "PREPARED",
     "ErasedVersion",
     "Index",
     "IndexEntry",
-    "fill_leaves",
     "index_text",
     "load_index",
     "save_index",
@@ -35,8 +34,6 @@ __all__ = [
 PREPARED: Final = 0
 """In place of a batch's id: the batch that is being prepared, which has none yet."""
 
-_LEAF_BYTES: Final = 32
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
@@ -46,7 +43,7 @@ class IndexEntry:
         version: from 1.
         batch: id of the batch it was imported in.
         plaintext: keccak256 of its canonical bytes.
-        leaf: its salted leaf. None for what version 0001 of the database wrote, until `fill_leaves`
+        leaf: its salted leaf. None for what version 0001 of the database wrote, until `upgrading`
             found it; for good where it stands in another's stream, as practitioners once did.
         descriptor: its name, type, codes, categories, date and labels.
     """
@@ -86,11 +83,13 @@ class Index:
         revision: counts the changes, from 0 for an index never saved.
         records: versions by the record's name, oldest first.
         erased: what the state of earlier batches still names.
+        is_current: False where version 0001 of the database wrote it: see `upgrading`.
     """
 
     revision: int = 0
     records: dict[str, list[IndexEntry]] = field(default_factory=dict)
     erased: list[ErasedVersion] = field(default_factory=list)
+    is_current: bool = True
 
     def latest(self, name: str) -> IndexEntry | None:
         """The newest version of a record, anchored or not; None where there is none."""
@@ -112,7 +111,7 @@ class Index:
         return next((each for each in reversed(versions) if _is_named(each, upto)), None)
 
     def state(self, *, upto: int | None = None) -> dict[Digest, Digest]:
-        """The entries of the state's map, once `fill_leaves` has been called.
+        """The entries of the state's map, where the index is current.
 
         Args:
             upto: id of the batch whose state is meant; the state of now unless given.
@@ -191,6 +190,7 @@ def load_index(
     index = Index(revision=row.revision)
     document = json.loads(text)
     if isinstance(document, list):  # as version 0001 of the database wrote it
+        index.is_current = False
         document = {"records": [[*line, None] for line in document]}
     for line in document["records"]:
         index.add(_entry(line, document.get("batch", PREPARED)))
@@ -201,44 +201,8 @@ def load_index(
     return index
 
 
-def fill_leaves(connection: Connection, names: Pseudonyms, owner: Owner, index: Index) -> None:
-    """Find the leaves that version 0001 of the database did not note in the index.
-
-    The steward's own practitioners, organisations and locations were anchored in patients' streams
-    then: their leaves are left out, since no state of the steward's stream names them.
-    """
-    if owner == names.steward or all(each.leaf for each in _entries(index)):
-        return
-    query = (
-        select(
-            record_version.c.record,
-            record_version.c.version,
-            record_version.c.position,
-            record_version.c.batch_id,
-        )
-        .where(record_version.c.owner == owner)
-        .order_by(record_version.c.batch_id)
-    )
-    found: dict[tuple[bytes, int], Digest] = {}
-    leaves, of_batch = b"", None
-    for row in connection.execute(query).all():
-        if row.batch_id != of_batch:
-            of_batch = row.batch_id
-            leaves = connection.execute(
-                select(batch.c.leaves).where(batch.c.id == of_batch)
-            ).scalar_one()
-        start = row.position * _LEAF_BYTES
-        found[bytes(row.record), row.version] = digest(leaves[start : start + _LEAF_BYTES])
-    for name, versions in index.records.items():
-        record = bytes(names.record(name))
-        index.records[name] = [
-            each if each.leaf else replace(each, leaf=found.get((record, each.version)))
-            for each in versions
-        ]
-
-
 def save_index(connection: Connection, sealer: Sealer, owner: Owner, index: Index) -> None:
-    """Seal and write the index of an owner, one revision on.
+    """Seal and write the index of an owner, one revision on; it is current then.
 
     Raises:
         KeyMissing: the owner's key is not there, or was erased.

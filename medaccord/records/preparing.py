@@ -8,7 +8,6 @@ from eth_utils.crypto import keccak
 from sqlalchemy import Engine, select
 
 from medaccord.core import sparse_map
-from medaccord.core.descriptor import Descriptor
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest
 from medaccord.core.sparse_map import SparseMap
 from medaccord.fhir.resource import Resource
@@ -17,7 +16,6 @@ from medaccord.records.index import (
     PREPARED,
     Index,
     IndexEntry,
-    fill_leaves,
     index_text,
     load_index,
     seal_index,
@@ -26,6 +24,7 @@ from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import SealedColumns, Sealer, row_context
 from medaccord.records.sealing import VersionId, seal_version
 from medaccord.records.staging import Section, StagedRow, Staging
+from medaccord.records.upgrading import Describe, upgrade
 from medaccord.store import reading
 from medaccord.store.tables import erasure
 
@@ -98,7 +97,7 @@ class Preparer:
         names: Pseudonyms,
         steward: Address,
         staging: Staging,
-        describe: Callable[[Resource], Descriptor],
+        describe: Describe,
     ) -> None:
         self._engine = engine
         self._sealer = sealer
@@ -149,7 +148,7 @@ class Preparer:
         )
         with reading(self._engine) as connection:
             index = load_index(connection, self._sealer, owner)
-            fill_leaves(connection, self._names, owner, index)
+            upgrade(connection, self._sealer, self._names, owner, index, self._describe)
             gone = frozenset(bytes(each) for each in connection.execute(erased).scalars())
         return _Work(
             owner=owner,

@@ -93,7 +93,7 @@ class RecordRepository:
         self._names = pseudonyms
         self._steward = steward
         self._accounts = PatientAccounts(engine, sealer.keys)
-        self._evidence = Evidence(sealer, pseudonyms, steward, anchors)
+        self._evidence = Evidence(sealer, steward, anchors)
 
     def find(self, account: Address, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
         """The patient's records that are wanted, in the order of their names.

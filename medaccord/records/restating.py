@@ -5,14 +5,24 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from medaccord.core.descriptor import Descriptor
 from medaccord.core.pointers import record_key
 from medaccord.core.sparse_map import SparseMap
+from medaccord.fhir.label_table import LabelTable
+from medaccord.fhir.resource import Resource
+from medaccord.fhir.resources import describe as _describe
 from medaccord.records.batches import Batch, add_batch
-from medaccord.records.index import fill_leaves, load_index, save_index
+from medaccord.records.index import load_index, save_index
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import Sealer
+from medaccord.records.upgrading import Describe, upgrade
 
 __all__ = ["forget_erased", "restate"]
+
+
+def described(resource: Resource) -> Descriptor:
+    """What a resource is about, by the label table that comes along."""
+    return _describe(resource, labels=LabelTable.default())
 
 
 def restate(
@@ -23,6 +33,7 @@ def restate(
     *,
     at: datetime,
     without: Collection[str] = (),
+    describe: Describe = described,
 ) -> Batch:
     """Prepare a batch that adds nothing and tells which versions are the newest.
 
@@ -37,6 +48,7 @@ def restate(
         owner: whose records.
         at: now.
         without: names of the records, ``Type/id``, that the state and the index no longer hold.
+        describe: says what a record is about, where version 0001 of the database described it.
 
     Returns:
         The batch, to be anchored.
@@ -47,7 +59,7 @@ def restate(
         DecryptionFailed: the index was changed.
     """
     index = load_index(connection, sealer, owner, to_write=True)
-    fill_leaves(connection, names, owner, index)
+    upgrade(connection, sealer, names, owner, index, describe)
     left = index.state()
     for name in without:
         left.pop(record_key(name), None)
