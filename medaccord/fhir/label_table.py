@@ -138,9 +138,12 @@ def _codings(value: Value) -> Iterator[tuple[str, str]]:
             system, code = item.get("system"), item.get("code")
             if isinstance(system, str) and isinstance(code, str):
                 yield system, code
-            stack.extend(held for held in item.values() if isinstance(held, dict | list))
+            held: Iterable[Value] = item.values()
         elif isinstance(item, list):
-            stack.extend(held for held in item if isinstance(held, dict | list))
+            held = item
+        else:
+            continue
+        stack += [each for each in held if type(each) is dict or type(each) is list]
 
 
 def _plain(system: str, code: str) -> str:

@@ -21,6 +21,7 @@ from medaccord.fhir.references import (
     Condition,
     address,
     identifiers,
+    may_be_conditional,
     may_be_rewritten,
     references,
     rewrite,
@@ -233,7 +234,7 @@ class Source:
         self._ends.append(end)
         self._records.append(record)
         self._owners.add(entry.resource, full_url)
-        if may_be_rewritten(bytes(self._data[start:end])):
+        if may_be_conditional(bytes(self._data[start:end])):
             for holder in references(entry.resource.value):
                 reference = str(holder["reference"])
                 if "?" in reference:
@@ -261,7 +262,7 @@ class Source:
             kind = record.partition("/")[0]
             if kind not in kinds:
                 continue
-            for identifier in set(identifiers(self._read(number).value)):
+            for identifier in set(identifiers(self._read(number, self._text(number)).value)):
                 condition = sought.get((kind, identifier))
                 if condition is not None and found.setdefault(condition, record) != record:
                     raise InvalidBundle(
@@ -277,7 +278,7 @@ class Source:
         """Which resources refer to those that name nobody, and are referred to by them."""
         links: dict[int, set[int]] = {number: set() for number in orphans}
         for number in range(len(self._records)):
-            for holder in references(self._read(number).value):
+            for holder in references(self._read(number, self._text(number)).value):
                 reference = str(holder["reference"])
                 name = self._resolve(reference) or address(reference)
                 other = self._numbers.get(name, self._urls.get(name))
@@ -302,16 +303,20 @@ class Source:
     # ---- second reading
 
     def _resource(self, number: int) -> Resource:
-        resource = self._read(number)
-        rewrite(resource.value, self._resolve)
+        text = self._text(number)
+        resource = self._read(number, text)
+        if may_be_rewritten(text):
+            rewrite(resource.value, self._resolve)
         return resource
 
-    def _read(self, number: int) -> Resource:
+    def _text(self, number: int) -> bytes:
+        return bytes(self._data[self._starts[number] : self._ends[number]])
+
+    def _read(self, number: int, text: bytes) -> Resource:
         """A resource, its references as they were read."""
-        record = self._records[number]
-        kind, _, identity = record.partition("/")
+        kind, _, identity = self._records[number].partition("/")
         try:
-            value = parse(bytes(self._data[self._starts[number] : self._ends[number]]))
+            value = parse(text)
         except InvalidDocument as error:
             raise self._changed() from error
         held = value.get("resource") if self._is_bundle and isinstance(value, dict) else value
