@@ -50,6 +50,7 @@ class Delivery:
         self._patience = patience
         self._max_fee = max_fee
         self._untended = 0
+        self._missed: dict[tuple[int, int], datetime] = {}
 
     @cached_property
     def key(self) -> SendingKey:
@@ -85,7 +86,8 @@ class Delivery:
 
         What is final is settled. What the node forgot goes to it again, byte for byte. What it has
         but does not get mined goes again with the same nonce and more for gas. What lost its nonce
-        for good to another transaction of the key gets a fresh one.
+        for good to another transaction of the key, and is missed for as long as the patience is,
+        gets a fresh one.
 
         Returns:
             How many transactions went to the node.
@@ -177,20 +179,31 @@ class Delivery:
     def _finish(self, row: Outgoing) -> bool:
         """Settle what is final, or send it anew where another's transaction is."""
         if receipts.mined(self._network, row) is None:
-            prepared, lost = Prepared.parse(row.document), row.nonce
+            now = self._network.clock()
+            # One answer is not believed: behind one name several nodes may answer, some late.
+            if now - self._missed.setdefault((row.id, row.nonce), now) < self._patience:
+                return False
+            prepared = Prepared.parse(row.document)
             try:
                 prepared.attempt(self._network.web3, sender=self.key.address)
             except ContractLogicError as error:
-                _log.warning("nonce %d was used by another, and now: %s", lost, translate(error))
+                _log.warning(
+                    "nonce %d was used by another, and now: %s", row.nonce, translate(error)
+                )
             else:
-                highest = self._outbox.highest_nonce(self.key)
-                nonce = max(self._count("pending"), lost + 1 if highest is None else highest + 1)
-                fees = self._market(self._head()).offer(cap=self._max_fee)
-                attempt = self._sign(prepared, nonce, fees)
-                _log.warning("nonce %d was used by another: sent anew as %d", lost, nonce)
-                return self._push_again(self._outbox.renumber(row.id, nonce=nonce, attempt=attempt))
+                return self._send_anew(row, prepared)
+        self._missed.pop((row.id, row.nonce), None)
         self._outbox.settle(row.id, at=self._network.clock())
         return False
+
+    def _send_anew(self, row: Outgoing, prepared: Prepared) -> bool:
+        highest = self._outbox.highest_nonce(self.key)
+        nonce = max(self._count("pending"), row.nonce + 1 if highest is None else highest + 1)
+        fees = self._market(self._head()).offer(cap=self._max_fee)
+        _log.warning("nonce %d was used by another: sent anew as %d", row.nonce, nonce)
+        attempt = self._sign(prepared, nonce, fees)
+        self._missed.pop((row.id, row.nonce), None)
+        return self._push_again(self._outbox.renumber(row.id, nonce=nonce, attempt=attempt))
 
     def _is_late(self, row: Outgoing, head: Any) -> bool:
         """Whether it waits too long, on a chain that goes on: one that stands still is not paid."""

@@ -260,6 +260,8 @@ def test_transaction_goes_under_another_nonce_when_its_own_was_used_elsewhere(
     sender = world.sender()
     sent = sender.send(world.call(), wait=False)
     use_nonce_elsewhere(world)
+    assert sender.resume() == 0
+    world.now += timedelta(seconds=30)
     assert sender.resume() == 1
     world.node.mine()
     assert world.transaction(sent.wait().transaction)["nonce"] == 1
@@ -274,6 +276,8 @@ def test_wait_says_who_has_the_nonce_until_that_is_final(world: World) -> None:
     with pytest.raises(TransportError, match="lost its nonce 0 to another transaction"):
         sent.wait()
     world.node.mine(2)
+    assert sender.resume() == 0
+    world.now += timedelta(seconds=30)
     assert sender.resume() == 1
     world.node.mine()
     assert world.transaction(sent.wait().transaction)["nonce"] == 1
@@ -283,6 +287,9 @@ def test_call_is_given_up_when_the_same_was_done_elsewhere(world: World) -> None
     sender = world.sender()
     sent = sender.send(world.call(99), wait=False)
     use_nonce_elsewhere(world)
+    assert sender.resume() == 0
+    assert len(world.under_way()) == 1
+    world.now += timedelta(seconds=30)
     assert sender.resume() == 0
     assert world.under_way() == []
     with pytest.raises(reverts.WrongHead):

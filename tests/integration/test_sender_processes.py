@@ -131,14 +131,14 @@ def run(order: Order) -> int:
 
 def test_each_call_is_mined_once_when_processes_share_a_key(world: World) -> None:
     # Some numbers are two processes' own, so that both want to send the same.
-    orders = [replace(world.order, numbers=numbers) for numbers in ((0, 10), (5, 15), (15, 25))]
+    orders = [replace(world.order, numbers=numbers) for numbers in ((0, 6), (3, 9), (9, 15))]
     with ExitStack() as stack:
         processes = [stack.enter_context(process(order)) for order in orders]
         for started in processes:
             go(started)
         assert [started.wait(60) for started in processes] == [0, 0, 0]
-    assert appended(world.contracts, world.account) == dict.fromkeys(range(25), 1)
-    assert world.nonce() == 25
+    assert appended(world.contracts, world.account) == dict.fromkeys(range(15), 1)
+    assert world.nonce() == 15
     assert world.under_way() == 0
 
 
@@ -170,14 +170,14 @@ def test_call_is_mined_once_when_the_process_was_killed_before_it_noted_that(wor
 
 
 def test_each_call_is_mined_once_when_the_process_is_killed_anywhere(world: World) -> None:
-    order = replace(world.order, numbers=(0, 30))
+    order = replace(world.order, numbers=(0, 20))
     with process(order) as started:
         go(started)
         until = time.monotonic() + 30
-        while world.nonce() < 7 and time.monotonic() < until:
+        while world.nonce() < 5 and time.monotonic() < until:
             time.sleep(0.001)
         os.kill(started.pid, SIGKILL)
-    assert 7 <= world.nonce() < 30
+    assert 5 <= world.nonce() < 20
     assert run(order) == 0
-    assert appended(world.contracts, world.account) == dict.fromkeys(range(30), 1)
-    assert (world.nonce(), world.under_way()) == (30, 0)
+    assert appended(world.contracts, world.account) == dict.fromkeys(range(20), 1)
+    assert (world.nonce(), world.under_way()) == (20, 0)
