@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from medaccord import __version__
-from medaccord.cli import demo
+from medaccord.cli import account, demo, key_store
 from medaccord.core.errors import InvalidInput, MedaccordError
 
 BAD_INPUT = 2
@@ -43,6 +43,8 @@ def _root(
 
 
 app.command("demo")(demo.demo)
+app.add_typer(account.app, name="account")
+app.add_typer(key_store.app, name="keys")
 
 
 def main() -> None:

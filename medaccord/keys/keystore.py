@@ -58,6 +58,17 @@ class Keystore:
         """The accounts whose keys are here, in ascending order."""
         return tuple(sorted({address(f"0x{key}") for key in self._named(_ACCOUNT)}))
 
+    def file(self, account: Address) -> Path:
+        """The file with the key of an account.
+
+        Raises:
+            KeyMissing: no key of it is here.
+        """
+        path = self._named(_ACCOUNT).get(account[2:].lower())
+        if path is None:
+            raise KeyMissing(f"{self.folder} holds no key of {account}")
+        return path
+
     def create(self, passphrase: Passphrase) -> Address:
         """Make a fresh account, encrypted on disk when this returns."""
         return self.add(LocalSigner.create(), passphrase)
@@ -92,7 +103,7 @@ class Keystore:
             WrongPassphrase: the passphrase does not open its file.
             InvalidInput: the file is damaged, another's, or open to others.
         """
-        path = self._account(account)
+        path = self.file(account)
         signer = decrypted(_read(path), passphrase, where=str(path))
         if signer.address != account:
             raise InvalidInput(f"{path} holds the key of {signer.address}, not what its name says")
@@ -105,7 +116,7 @@ class Keystore:
             KeyMissing, WrongPassphrase, InvalidInput: as `unlock`; nothing was changed then.
         """
         signer = self.unlock(account, old)
-        self._replace(self._account(account), encrypted(signer, new, cost=self._cost))
+        self._replace(self.file(account), encrypted(signer, new, cost=self._cost))
 
     def remove(self, account: Address) -> None:
         """Destroy the file of an account: without a copy, its key is gone for good.
@@ -113,7 +124,7 @@ class Keystore:
         Raises:
             KeyMissing: no key of it is here.
         """
-        destroy(self._account(account))
+        destroy(self.file(account))
 
     def x25519_keys(self) -> tuple[Digest, ...]:
         """The public halves of the X25519 keys here, 32 bytes each, in ascending order."""
@@ -187,12 +198,6 @@ class Keystore:
             cost=self._cost,
         )
         return sealed.encode()
-
-    def _account(self, account: Address) -> Path:
-        path = self._named(_ACCOUNT).get(account[2:].lower())
-        if path is None:
-            raise KeyMissing(f"{self.folder} holds no key of {account}")
-        return path
 
     def _x25519(self, public: Digest) -> Path:
         path = self._named(_X25519).get(public.hex())

@@ -1,0 +1,93 @@
+"""``medaccord keys``: the encryption of a steward's key store, for whoever runs its gatekeeper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from medaccord.cli.passphrases import (
+    DescriptorOption,
+    FileOption,
+    NewFileOption,
+    passphrase,
+    refuse_both,
+)
+from medaccord.keys import protection
+from medaccord.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True, help="The encryption of a steward's key store: its patients' keys."
+)
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys-folder",
+        metavar="FOLDER",
+        help="Where the key store is; MEDACCORD_KEYS_FOLDER, or one in the program's own folder.",
+    ),
+]
+
+
+@app.command("protect")
+def protect(
+    keys_folder: FolderOption = None,
+    passphrase_file: FileOption = None,
+    passphrase_fd: DescriptorOption = None,
+) -> None:
+    """Encrypt a key store that is in clear. Stop the gatekeeper first; if stopped, do it again."""
+    refuse_both(passphrase_file, passphrase_fd)
+    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
+    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    chosen = passphrase(f"{folder}", file=file, descriptor=passphrase_fd, new=True)
+    with _bar("Encrypting") as told:
+        protection.protect(folder, chosen, progress=told)
+    typer.echo(f"The keys in {folder} are encrypted. Without the passphrase nobody opens them.")
+
+
+@app.command("change-passphrase")
+def change_passphrase(
+    keys_folder: FolderOption = None,
+    passphrase_file: FileOption = None,
+    new_passphrase_file: NewFileOption = None,
+    passphrase_fd: DescriptorOption = None,
+) -> None:
+    """Seal a key store under another passphrase; copies of before still open with the old one."""
+    refuse_both(passphrase_file, passphrase_fd)
+    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
+    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    old = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
+    new = passphrase(f"{folder}", file=new_passphrase_file, descriptor=passphrase_fd, new=True)
+    protection.change_passphrase(folder, old, new)
+    typer.echo(f"The keys in {folder} open with the new passphrase, and no longer with the old.")
+
+
+@app.command("renew-master")
+def renew_master(
+    keys_folder: FolderOption = None,
+    passphrase_file: FileOption = None,
+    passphrase_fd: DescriptorOption = None,
+) -> None:
+    """Encrypt a key store under a fresh master key. Stop the gatekeeper first, as for protect."""
+    refuse_both(passphrase_file, passphrase_fd)
+    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
+    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    given = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
+    with _bar("Renewing") as told:
+        protection.renew_master(folder, given, progress=told)
+    typer.echo(f"The keys in {folder} are under a fresh master key.")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[protection.Progress]:
+    """A progress bar on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
