@@ -15,6 +15,8 @@ from medaccord.chain.network import Network
 from medaccord.chain.sender import Sender
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
+from medaccord.fhir.label_table import LabelTable
+from medaccord.fhir.resources import UNLABELLED
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.audit_log import AuditLog
@@ -24,6 +26,7 @@ from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
 from medaccord.gatekeeper.erasing import Erasing
+from medaccord.gatekeeper.exporting import Exporting
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
 from medaccord.gatekeeper.key_store import open_key_store
@@ -45,6 +48,7 @@ from medaccord.records import (
     Sealer,
 )
 from medaccord.records.erasure_list import ErasureList
+from medaccord.records.export import Exported, ExportForm
 from medaccord.records.patients import ensure_key
 from medaccord.records.sources import Progress
 from medaccord.store import open_engine
@@ -68,8 +72,8 @@ class Gatekeeper:
         contracts: the deployment it obeys.
         ledger: what it knows of the chain.
         standing: who may act for whom, and how fresh that is.
-        enrolment, relay, openings, inbox, reading, audit, directory, importing, erasing: its parts,
-            each named for what it does.
+        enrolment, relay, openings, inbox, reading, audit, directory, importing, exporting, erasing:
+            its parts, each named for what it does.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Gatekeeper:
         engine: Engine,
         keys_folder: Path,
         passphrase: Passphrase | None,
+        labels: LabelTable | None,
+        unlabelled: frozenset[str],
         bounds: Bounds,
         log_interval: timedelta,
         poll_interval: timedelta,
@@ -156,13 +162,23 @@ class Gatekeeper:
                 sender=sender,
             ),
         )
+        repository = RecordRepository(engine, sealer, names, steward, ledger)
+        self.exporting = Exporting(
+            engine=engine,
+            steward=steward,
+            accounts=accounts,
+            sealer=sealer,
+            ledger=ledger,
+            repository=repository,
+            log=log,
+        )
         self.reading = Reading(
             steward=steward,
             accounts=accounts,
             ledger=ledger,
             standing=standing,
             openings=self.openings,
-            repository=RecordRepository(engine, sealer, names, steward, ledger),
+            repository=repository,
             log=log,
             receipts=Receipts(steward=steward, domain=contracts.off_chain_domain, signer=signer),
             cursors=Cursors(_derived(secrets, "cursor")),
@@ -175,7 +191,9 @@ class Gatekeeper:
             steward=steward,
             network=network,
             ledger=ledger,
-            importer=Importer(engine, sealer, names, steward),
+            importer=Importer(
+                engine, sealer, names, steward, unlabelled=unlabelled, labels=labels
+            ),
             anchors=BatchAnchors(
                 engine=engine,
                 steward=steward,
@@ -219,6 +237,8 @@ class Gatekeeper:
         database_url: str,
         keys_folder: Path,
         passphrase: Passphrase | None = None,
+        labels: LabelTable | None = None,
+        unlabelled: frozenset[str] = UNLABELLED,
         bounds: Bounds = BOUNDS,
         log_interval: timedelta = timedelta(minutes=10),
         poll_interval: timedelta = timedelta(),
@@ -236,6 +256,9 @@ class Gatekeeper:
             keys_folder: where the patients' keys and the steward's secret are, outside the database
                 and its backups; made once, with the database.
             passphrase: what the folder is encrypted under; None where it is in clear.
+            labels: the codes that mark a record as sensitive at its import; the table that comes
+                along unless given.
+            unlabelled: what a record counts as that neither it nor the table labels.
             bounds: how stale the ledger may be for a decision.
             log_interval: how often the audit logs are anchored when there is something new.
             poll_interval: how long an answer of the chain is good; zero asks it at every request.
@@ -259,6 +282,8 @@ class Gatekeeper:
                 engine=engine,
                 keys_folder=keys_folder,
                 passphrase=passphrase,
+                labels=labels,
+                unlabelled=unlabelled,
                 bounds=bounds,
                 log_interval=log_interval,
                 poll_interval=poll_interval,
@@ -310,6 +335,12 @@ class Gatekeeper:
     ) -> ImportReport:
         """Import a file of any number of patients; see `Importing.import_file`."""
         return self.importing.import_file(path, progress=progress, again=again)
+
+    def export(
+        self, account: Address, path: Path, form: ExportForm, *, base: str | None = None
+    ) -> Exported:
+        """Write everything about a patient to a file; see `Exporting.export`."""
+        return self.exporting.export(account, path, form, base=base)
 
     def anchor_pending(self) -> int:
         """Anchor what earlier imports left; see `Importing.finish`."""

@@ -27,7 +27,7 @@ from medaccord.records.sealing import VersionId, open_version
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
 
-__all__ = ["Found", "Record", "RecordRepository"]
+__all__ = ["Found", "History", "Record", "RecordRepository"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,19 @@ class Found:
     def descriptor(self) -> Descriptor:
         """What the index says it is about; opening checks it against the content."""
         return self.entry.descriptor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Every version of every record of a patient.
+
+    Attributes:
+        records: of each record its versions, oldest first, in the order of the records' names.
+        not_anchored: how many versions are left out, since their anchor is not final.
+    """
+
+    records: tuple[tuple[Found, ...], ...]
+    not_anchored: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +142,35 @@ class RecordRepository:
             entries = self._index(connection, owner).records.get(name, [])
             standing = self._standing(connection, owner)
             if standing is not None:
-                held = [each for each in entries if each.batch <= standing.batch.id]
+                held = [each for each in entries if _is_told(each, standing)]
             else:
                 anchored = self._anchored(connection, {entry.batch for entry in entries})
                 held = [each for each in entries if each.batch in anchored]
         return tuple(Found(owner=owner, entry=each, standing=standing) for each in held)
+
+    def history(self, account: Address) -> History:
+        """Every anchored version of every record of a patient.
+
+        Raises:
+            AccessRefused: as `find`.
+        """
+        owner = self._accounts.owner_of(account)
+        with reading(self._engine) as connection:
+            index = self._index(connection, owner)
+            standing = self._standing(connection, owner)
+            ids = {each.batch for versions in index.records.values() for each in versions}
+            anchored = self._anchored(connection, ids)
+        held, left_out = [], 0
+        for _, versions in sorted(index.records.items()):
+            final = [
+                Found(owner=owner, entry=each, standing=standing)
+                for each in versions
+                if anchored.get(each.batch) and (standing is None or _is_told(each, standing))
+            ]
+            left_out += len(versions) - len(final)
+            if final:
+                held.append(tuple(final))
+        return History(records=tuple(held), not_anchored=left_out)
 
     def proof(self, account: Address, name: str, version: int) -> RecordProof:
         """The proof of one version of a record, which checks with the chain alone.
@@ -270,6 +307,11 @@ class RecordRepository:
             row.id: self._evidence.anchor_of(digest(row.topic), digest(row.root)) is not None
             for row in connection.execute(query)
         }
+
+
+def _is_told(entry: IndexEntry, standing: Standing) -> bool:
+    """Whether a version was there at the last append of its stream."""
+    return entry.batch <= standing.batch.id
 
 
 def _newest_anchored(
