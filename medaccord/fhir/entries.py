@@ -5,7 +5,7 @@ Source: FHIR R4 Bundle; RFC 9562 for urn:uuid.
 
 from dataclasses import dataclass
 
-from medaccord.core.canonical import Object, Value
+from medaccord.core.canonical import Object, Value, encode
 from medaccord.core.errors import InvalidBundle
 from medaccord.core.resource_types import RECORD_ID, RESOURCE_TYPES
 from medaccord.fhir.references import Condition, stable_id, urn_id
@@ -82,7 +82,7 @@ def _kind(value: Object, where: str) -> str:
 
 
 def _short(value: Value) -> str:
-    text = repr(value)
+    text = encode(value).decode()
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 

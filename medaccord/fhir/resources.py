@@ -24,7 +24,7 @@ from medaccord.fhir.dates import date_of
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resource import Resource
 
-__all__ = ["CODE_ELEMENTS", "UNLABELLED", "describe"]
+__all__ = ["CODE_ELEMENTS", "NORMAL", "UNLABELLED", "describe"]
 
 CODE_ELEMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -53,6 +53,9 @@ whole, so that a scope on one component would release the others."""
 
 UNLABELLED: Final = frozenset({RESTRICTED, f"{CONFIDENTIALITY_SYSTEM}|{RESTRICTED}"})
 """What an unlabelled record counts as, unless its steward says otherwise."""
+
+NORMAL: Final = frozenset({"N", f"{CONFIDENTIALITY_SYSTEM}|N"})
+"""What it counts as where its steward says that what carries no label is not restricted."""
 
 _GUARDED: Final = frozenset({RESTRICTED, "V"})
 
