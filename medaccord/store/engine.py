@@ -10,7 +10,7 @@ from medaccord.store.sqlite import sqlite_engine
 from medaccord.store.transactions import reading, writing
 from medaccord.store.urls import database_url
 
-__all__ = ["open_engine", "reading", "writing"]
+__all__ = ["engine_of", "open_engine", "reading", "writing"]
 
 
 def open_engine(url: str, *, patience: timedelta = timedelta(seconds=10)) -> Engine:
@@ -33,12 +33,26 @@ def open_engine(url: str, *, patience: timedelta = timedelta(seconds=10)) -> Eng
         StoreFailed: the database cannot be reached or opened, is no database, is held by another
             program, or was made by a newer version of this one.
     """
-    parsed = database_url(url)
-    on_sqlite = parsed.get_backend_name() == "sqlite"
-    engine = (sqlite_engine if on_sqlite else postgresql_engine)(parsed, patience)
+    engine = engine_of(url, patience)
     try:
         upgrade(engine)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def engine_of(url: str, patience: timedelta = timedelta(seconds=10)) -> Engine:
+    """An engine for the database as it is, whatever version its tables are of.
+
+    Args:
+        url: as of `open_engine`.
+        patience: as of `open_engine`.
+
+    Raises:
+        InvalidInput: as `open_engine`.
+        StoreFailed: SQLite's file cannot be made or opened.
+    """
+    parsed = database_url(url)
+    on_sqlite = parsed.get_backend_name() == "sqlite"
+    return (sqlite_engine if on_sqlite else postgresql_engine)(parsed, patience)
