@@ -48,13 +48,13 @@ class ErasureReport:
         anchored: whether the chain says already that the record is no more; False where it is out
             of reach, and the next turn of the background does it. True where nothing is to be told.
         rotated: what retiring the patient's older keys came to; None where that was not asked for.
-        log_emptied: whether no old page is left in SQLite's write-ahead log.
+        overwritten: whether nothing of it is left in SQLite's file and log.
     """
 
     versions: int
     anchored: bool
     rotated: Rotated | None
-    log_emptied: bool
+    overwritten: bool
 
 
 class Erasing:
@@ -125,7 +125,7 @@ class Erasing:
         Raises:
             ErasureRefused: a legal hold is on the record or on the patient; it says since when.
             InvalidRequest: there is no such record.
-            KeyMissing: the key store is not there; nothing was changed.
+            KeyStoreFailed: the key store is not there; nothing was changed.
             StoreFailed: the database or the list failed; what was decided is finished at the next
                 start.
         """
@@ -135,7 +135,7 @@ class Erasing:
             versions=erased.versions,
             anchored=erased.batch is None or self._anchored(),
             rotated=rotated,
-            log_emptied=erased.log_emptied,
+            overwritten=erased.overwritten,
         )
 
     def erase_patient(self, patient: Owner) -> ErasureReport:
@@ -144,19 +144,19 @@ class Erasing:
         Raises:
             ErasureRefused: a legal hold is on the patient or on a record; it says since when.
             InvalidRequest: there is no such patient.
-            KeyMissing: the key store is not there; nothing was changed.
+            KeyStoreFailed: the key store is not there; nothing was changed.
             StoreFailed: as in `erase_record`.
         """
         erased = self._erase(patient, None)
         return ErasureReport(
-            versions=erased.versions, anchored=True, rotated=None, log_emptied=erased.log_emptied
+            versions=erased.versions, anchored=True, rotated=None, overwritten=erased.overwritten
         )
 
     def restore(self) -> Restored:
         """Apply the erasure list to the database; called before anything is served, and at turns.
 
         Raises:
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
             InvalidDocument: the list was changed.
             StoreFailed: the list or the database failed.
         """
@@ -173,7 +173,7 @@ class Erasing:
 
         Raises:
             InvalidRequest: the reason is empty or too long, or there is nothing of the kind.
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
         """
         self.restore()  # what is decided is erased first: a hold on it would be none
         self._note(patient, "place-hold", record)
@@ -184,7 +184,7 @@ class Erasing:
 
         Raises:
             InvalidRequest: there is none, or it was lifted already.
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
         """
         hold = self._holds.get(hold_id)
         if hold.lifted_at is None:
@@ -203,7 +203,8 @@ class Erasing:
         """Renew the key of a patient or of the steward; see `Rotation.rotate`.
 
         Raises:
-            KeyMissing: there is no such key, or no key store; nothing was changed.
+            KeyMissing: there is no such key; nothing was changed.
+            KeyStoreFailed: the key store is not there; nothing was changed.
             StoreFailed: the database failed; the background carries on.
         """
         self._sealer.keys.public(who)

@@ -20,7 +20,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
+from sqlalchemy import Connection, Table, delete, exists, select, update
 
 from medaccord.core.errors import KeyMissing, VerificationFailed
 from medaccord.core.identifiers import Digest
@@ -31,7 +31,6 @@ from medaccord.records.patients import accounts_of
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.restating import restate
 from medaccord.records.sealer import Sealer
-from medaccord.store.faults import faults_told
 from medaccord.store.tables import (
     audit_entry,
     batch,
@@ -51,14 +50,13 @@ from medaccord.store.tables import (
     token,
 )
 
-__all__ = ["NOBODY", "delete_patient", "delete_record", "empty_log", "is_noted"]
+__all__ = ["NOBODY", "delete_patient", "delete_record", "is_noted"]
 
 NOBODY: Final = Owner("")
 """In the place of a pseudonym: whose it was is not known any more."""
 
 _OF_ACCOUNTS: Final = (enrolment_attempt, sign_in_nonce, token)
 _FOR_PATIENTS: Final = (request_inbox, terms_opening, reason_opening)
-_CHECKPOINTS: Final = 3  # each waits as long as the database waits for a lock
 
 
 def is_noted(connection: Connection, line: ErasureLine) -> bool:
@@ -123,31 +121,6 @@ def delete_patient(connection: Connection, line: ErasureLine, *, accounts: bool 
     _forget_batches(connection, owner)
     connection.execute(delete(imported_file))
     return deleted
-
-
-def empty_log(engine: Engine) -> bool:
-    """Write what SQLite's log holds into the database, and cut the log off.
-
-    Deleted content is overwritten in the file, but the log keeps older pages until it is.
-
-    Returns:
-        Whether nothing is left in it; False where readers were in the way for too long. PostgreSQL
-        keeps its log as it is set to, and cannot be told to forget: always True there.
-    """
-    if engine.dialect.name != "sqlite":
-        return True
-    with faults_told(engine.url):
-        connection = engine.raw_connection()  # outside a transaction, which it would wait for
-        try:
-            for _ in range(_CHECKPOINTS):
-                cursor = connection.cursor()
-                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                cursor.close()
-                if not busy:
-                    return True
-        finally:
-            connection.close()
-    return False
 
 
 def _delete_accounts(connection: Connection, owner: Owner) -> None:

@@ -8,7 +8,7 @@ States of an erasure, and what a crash leaves in each::
       │ one transaction: rows gone, a row in `erasure`
     deleted ── a restart goes on from here
       │ of a patient: the keys are destroyed, then a second look for what came in meanwhile
-    done ── the write-ahead log of SQLite is emptied
+    done ── what SQLite's file and log still held is overwritten
 
 What holds afterwards: no content, data key, salt, index or map from account to patient is left in
 the database; what backups hold opens with no key that exists, where a patient was erased; leaves
@@ -16,7 +16,6 @@ and log commitments stay, salted, so that everybody else's proofs and every audi
 An audit entry keeps number, time, commitment and head.
 """
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,9 +24,10 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from medaccord.core.errors import InvalidRequest, KeyMissing
 from medaccord.keys import PatientKeys
 from medaccord.records.batches import Batch
-from medaccord.records.deleting import delete_patient, delete_record, empty_log, is_noted
+from medaccord.records.deleting import delete_patient, delete_record, is_noted
 from medaccord.records.erasure_list import ErasureLine, ErasureList
 from medaccord.records.holds import ERASING, refuse_if_held
+from medaccord.records.overwriting import overwrite
 from medaccord.records.patients import accounts_of
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealed_rows import SEALED_TABLES
@@ -37,8 +37,6 @@ from medaccord.store.locks import exclusive
 from medaccord.store.tables import erasure, record_version
 
 __all__ = ["Erased", "Erasure", "destroy_keys", "key_lock"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +48,14 @@ class Erased:
         versions: how many versions of records were deleted.
         batch: tells the state of the stream without the record, once anchored; None where all of a
             patient was erased, or the record stood in no state.
-        log_emptied: whether no old page is left in SQLite's write-ahead log. False where a reader
-            was in the way: the next erasure or start does it.
+        overwritten: whether nothing of it is left in SQLite's file and log. False where others were
+            in the way: the next erasure or start does it.
     """
 
     line: ErasureLine
     versions: int
     batch: Batch | None
-    log_emptied: bool
+    overwritten: bool
 
 
 class Erasure:
@@ -89,7 +87,7 @@ class Erasure:
         Raises:
             ErasureRefused: a legal hold is on it; it says since when.
             InvalidRequest: there is nothing of the kind, or the owner is the steward.
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
         """
         keys = self._sealer.keys
         keys.public(self._names.steward)  # a key store that is gone looks like one without patients
@@ -123,7 +121,7 @@ class Erasure:
         Raises:
             ErasureRefused: a legal hold is on the record or on the patient.
             InvalidRequest: there is no such record.
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
             StoreFailed: the list or the database failed. Where that came after the line in the
                 list, the erasure is decided and the next start finishes it.
         """
@@ -139,7 +137,7 @@ class Erasure:
         Raises:
             ErasureRefused: a legal hold is on the patient or on one of its records.
             InvalidRequest: there is no such patient.
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
             StoreFailed: as in `erase_record`.
         """
         return self._erase(owner, None, at=at)
@@ -170,10 +168,8 @@ class Erasure:
                 # An import that had the key already may have come in between.
                 enrolled_anew = bool(self._sealer.keys.generations(line.owner))
                 versions += delete_patient(connection, line, accounts=not enrolled_anew)
-        emptied = empty_log(self._engine)
-        if not emptied:
-            _log.warning("old pages are still in the write-ahead log: somebody goes on reading")
-        return Erased(line=line, versions=versions, batch=batch, log_emptied=emptied)
+        overwritten = overwrite(self._engine)
+        return Erased(line=line, versions=versions, batch=batch, overwritten=overwritten)
 
     def _erase(self, owner: Owner, name: str | None, *, at: datetime) -> Erased:
         with exclusive(self._engine, ERASING), exclusive(self._engine, key_lock(owner)):

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from medaccord.core.errors import InvalidDocument, InvalidInput, KeyMissing, StoreFailed
+from medaccord.core.errors import InvalidDocument, InvalidInput, KeyStoreFailed, StoreFailed
 from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.records.pseudonyms import Owner
 
@@ -67,7 +67,7 @@ class ErasureList:
         """Add a line; it is on the disk when this returns, or the list is as it was.
 
         Raises:
-            KeyMissing: the folder of the key store is not there.
+            KeyStoreFailed: the folder of the key store is not there.
             StoreFailed: the list cannot be written; nothing is decided.
         """
         text = json.dumps(_document(line), separators=(",", ":")).encode() + b"\n"
@@ -89,7 +89,7 @@ class ErasureList:
 
         Raises:
             InvalidDocument: a line that is not the torn end of the file is none of ours.
-            KeyMissing: the folder of the key store is not there.
+            KeyStoreFailed: the folder of the key store is not there.
             StoreFailed: the list cannot be read.
         """
         with self._told():
@@ -106,7 +106,7 @@ class ErasureList:
         try:
             yield
         except FileNotFoundError as error:
-            raise KeyMissing(
+            raise KeyStoreFailed(
                 f"the key store is not at {self._path.parent}: put it back, then try again"
             ) from error
         except OSError as error:

@@ -19,10 +19,11 @@ from sqlalchemy import Engine, select
 
 from medaccord.core.identifiers import digest
 from medaccord.keys import PatientKeys
-from medaccord.records.deleting import empty_log, is_noted
+from medaccord.records.deleting import is_noted
 from medaccord.records.erasure import Erased, Erasure, key_lock
 from medaccord.records.erasure_list import ErasureLine, ErasureList
 from medaccord.records.holds import ERASING
+from medaccord.records.overwriting import overwrite
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import Sealer
 from medaccord.store import reading
@@ -39,12 +40,12 @@ class Restored:
     Attributes:
         erased: what was erased again, or to the end.
         listed: how many erasures the database knew of and the list did not.
-        log_emptied: whether no old page is left in SQLite's write-ahead log.
+        overwritten: whether nothing deleted is left in SQLite's file and log.
     """
 
     erased: tuple[Erased, ...]
     listed: int
-    log_emptied: bool
+    overwritten: bool
 
 
 def apply(
@@ -65,12 +66,12 @@ def apply(
         at: now.
 
     Raises:
-        KeyMissing: the key store is not there: nothing may be served without the list.
+        KeyStoreFailed: the key store is not there: nothing may be served without the list.
         InvalidDocument: the list was changed.
         StoreFailed: the list or the database failed; apply it again.
     """
     if not _to_list(engine, erasures) and not unfinished(engine, sealer.keys, erasures):
-        return Restored(erased=(), listed=0, log_emptied=empty_log(engine))
+        return Restored(erased=(), listed=0, overwritten=overwrite(engine))
     erasing = Erasure(engine, sealer, pseudonyms, erasures)
     done = []
     with exclusive(engine, ERASING):
@@ -81,7 +82,7 @@ def apply(
         for line in unfinished(engine, sealer.keys, erasures):
             with exclusive(engine, key_lock(line.owner)):
                 done.append(erasing.carry_out(line, at=at))
-    return Restored(erased=tuple(done), listed=len(unlisted), log_emptied=empty_log(engine))
+    return Restored(erased=tuple(done), listed=len(unlisted), overwritten=overwrite(engine))
 
 
 def unfinished(engine: Engine, keys: PatientKeys, erasures: ErasureList) -> tuple[ErasureLine, ...]:

@@ -103,8 +103,8 @@ class Rotation:
             progress: told after each transaction.
 
         Raises:
-            KeyMissing: the owner has no key, it was erased, or the key store is not there; nothing
-                was changed.
+            KeyMissing: the owner has no key, or it was erased; nothing was changed.
+            KeyStoreFailed: the key store is not there; nothing was changed.
             StoreFailed: the database failed; carry on later.
         """
         with exclusive(self._engine, key_lock(owner)):
@@ -120,7 +120,8 @@ class Rotation:
             progress: told after each transaction.
 
         Raises:
-            KeyMissing: the owner has no key, it was erased, or the key store is not there.
+            KeyMissing: the owner has no key, or it was erased.
+            KeyStoreFailed: the key store is not there.
             StoreFailed: the database failed; carry on later.
         """
         done, failed = 0, set[tuple[str, _Key]]()
@@ -153,7 +154,8 @@ class Rotation:
             progress: told after each transaction.
 
         Raises:
-            KeyMissing: the owner has no key, it was erased, or the key store is not there.
+            KeyMissing: the owner has no key, or it was erased.
+            KeyStoreFailed: the key store is not there.
             StoreFailed: the database failed, or others went on sealing to an older key; no key was
                 destroyed.
         """
@@ -183,7 +185,7 @@ class Rotation:
         """Whose rotation was begun and is not finished, or was undone by a restored backup.
 
         Raises:
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
         """
         keys = self._sealer.keys
         keys.public(self._steward)  # a key store that is gone looks like one without patients
@@ -199,7 +201,7 @@ class Rotation:
         """Carry on every unfinished rotation; one that cannot be does not hold up the others.
 
         Raises:
-            KeyMissing: the key store is not there.
+            KeyStoreFailed: the key store is not there.
             StoreFailed: the database failed.
         """
         carried = []
