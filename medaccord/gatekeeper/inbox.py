@@ -175,7 +175,7 @@ class Inbox:
             rows = connection.execute(
                 select(request_inbox)
                 .where(request_inbox.c.patient == session.account)
-                .order_by(request_inbox.c.received_at)
+                .order_by(request_inbox.c.received_at, request_inbox.c.digest)
             ).all()
         answered = {
             consent.grant.request
