@@ -196,12 +196,13 @@ def _written(value: Value) -> DatePeriod | None:
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
-    year, month, day = (int(part) if part else None for part in match.groups())
+    year, month, day = (None if part is None else int(part) for part in match.groups())
     try:
-        first = date(year or 0, month or 1, day or 1)
-        if day:
+        # A month or a day of 00 is none: date() refuses it.
+        first = date(year or 0, 1 if month is None else month, 1 if day is None else day)
+        if day is not None:
             return DatePeriod(start=first, end=first)
-        last_month = month or 12
+        last_month = 12 if month is None else month
         last_day = calendar.monthrange(first.year, last_month)[1]
         return DatePeriod(start=first, end=date(first.year, last_month, last_day))
     except ValueError:
