@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
@@ -27,17 +27,16 @@ from pydantic_settings import (
 
 from medaccord.core.errors import InvalidIdentifier, InvalidSetting
 from medaccord.core.identifiers import Address, address
+from medaccord.core.masking import masked
 
-__all__ = ["HOME", "Origin", "Setting", "Settings", "masked"]
+__all__ = ["HOME", "Origin", "Setting", "Settings"]
 
 HOME: Final = Path(typer.get_app_dir("medaccord"))
 """The program's own folder of this user, where everything is unless it is said otherwise."""
 
 _PREFIX: Final = "MEDACCORD_"
 _DOT_ENV: Final = Path(".env")
-_HIDDEN: Final = "***"
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SECRET_PARAMETER: Final = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 
 # Shown with their secrets masked, and never quoted in an error.
 _ADDRESSES: Final = ("rpc_url", "database_url")
@@ -155,6 +154,9 @@ class Settings(BaseSettings):
     passphrase_file: _Path | None = Field(
         None, description="File with the passphrase of the account, mode 0600."
     )
+    steward: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="Organisation whose records these are; the account unless it is set."
+    )
     poll_interval: _Span = Field(
         timedelta(seconds=1), description="How long an answer of the node is good."
     )
@@ -217,38 +219,6 @@ class Settings(BaseSettings):
             )
             for name, field in type(self).model_fields.items()
         )
-
-
-def masked(url: str) -> str:
-    """An address of a database or a node, without what may be secret in it.
-
-    Hidden are a password, parameters named like one, and the path of `http(s)`, where providers
-    put theirs; all of it, where it cannot be told apart.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return _HIDDEN
-    rest = f"{parts.path}{parts.query}{parts.fragment}"
-    if not parts.scheme or "@" in rest or parts.netloc.count("@") > 1:
-        return _HIDDEN  # a password with a sign that parts it, and not where it was meant to
-    user = f"{parts.username}:" if parts.password is not None else parts.username or ""
-    before = f"{user}{_HIDDEN if user.endswith(':') else ''}@" if parts.username is not None else ""
-    where = f"[{host}]" if ":" in host else host
-    path = parts.path
-    if parts.scheme in ("http", "https"):
-        before = f"{_HIDDEN}@" if before else ""
-        path = f"/{_HIDDEN}" if path.strip("/") else path
-    query = urlencode(
-        [
-            (name, _HIDDEN if _SECRET_PARAMETER.search(name) else value)
-            for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        ],
-        safe="*/:",
-    )
-    numbered = "" if port is None else f":{port}"
-    return f"{parts.scheme}://{before}{where}{numbered}{path}{f'?{query}' if query else ''}"
 
 
 def _shown(name: str, value: object) -> str | None:
