@@ -246,7 +246,7 @@ class Delivery:
         for _ in range(_RAISES):
             if answer.verdict not in raising:
                 break
-            raised = self._raised(row, self._market(self._head()))
+            raised = self._raised(row, self._market(self._head()).above(_fees(row)))
             if raised is None:
                 capped = f"{answer.words}, and more than {self._max_fee} wei is not to be paid"
                 return Answer(verdict=answer.verdict, words=capped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from eth_utils.currency import to_wei
@@ -83,6 +83,14 @@ class FeeMarket:
             fees.max_fee >= self.base_fee + self.max_priority_fee
             and fees.max_priority_fee >= self.max_priority_fee
         )
+
+    def above(self, fees: Fees) -> Self:
+        """The market as it must be where a node says that an offer is too low.
+
+        Where the newest block would take the offer, the node knows what no block says yet. Then the
+        most is doubled, which costs nothing where less is asked.
+        """
+        return replace(self, base_fee=fees.max_fee) if self.takes(fees) else self
 
 
 def _raised(wei: int) -> int:

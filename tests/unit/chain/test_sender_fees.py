@@ -64,3 +64,13 @@ def test_offer_stays_below_the_cap() -> None:
 )
 def test_market_takes_what_pays_base_fee_and_tip(offered: Fees, taken: bool) -> None:
     assert FeeMarket(base_fee=7 * GWEI, max_priority_fee=GWEI).takes(offered) is taken
+
+
+def test_market_is_above_an_offer_that_it_seemed_to_take() -> None:
+    market = FeeMarket(base_fee=GWEI, max_priority_fee=GWEI)
+    assert market.above(fees(3 * GWEI, GWEI)).offer(cap=CAP) == fees(7 * GWEI, GWEI)
+
+
+def test_market_stays_as_it_is_above_an_offer_that_it_does_not_take() -> None:
+    market = FeeMarket(base_fee=7 * GWEI, max_priority_fee=GWEI)
+    assert market.above(fees(3 * GWEI, GWEI)) == market
