@@ -21,6 +21,11 @@ Call: TypeAlias = tuple[str, Sequence[Any]]
 _MOST_BYTES: Final = 256 * 2**20
 """Longest answer read; the logs of a busy range are far below."""
 
+_DEEPEST: Final = 100
+"""Honest answers lie about ten brackets deep."""
+
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
 _NEVER_TWICE: Final = ("eth_send", "personal_")
 
 
@@ -92,11 +97,11 @@ class HttpNode(HTTPProvider):
 
     def _exchange(self, sent: bytes, *, again: bool) -> Any:
         until = time.monotonic() + self._timeout
-        if again:
-            # A node closes idle connections when it likes: one such loss says nothing about it.
-            with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
-                return self._post(sent, until)
         try:
+            if again:
+                # A node closes idle connections when it likes: one such loss says nothing about it.
+                with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
+                    return self._post(sent, until)
             return self._post(sent, until)
         except httpx.TimeoutException as error:
             raise TimeoutError(f"no answer within {self._timeout:g} seconds") from error
@@ -116,7 +121,20 @@ class HttpNode(HTTPProvider):
                     raise httpx.ReadTimeout("the answer dripped in too slowly")
                 if len(read) > _MOST_BYTES:
                     raise BadResponseFormat(f"an answer of more than {_MOST_BYTES:,} bytes")
+        if _is_too_deep(read):
+            raise BadResponseFormat(f"no JSON that can be read: {bytes(read[:80])!r}")
         try:
             return json.loads(read)
-        except (ValueError, RecursionError) as error:  # encoding and nesting can be wrong as well
+        except ValueError as error:  # the encoding can be wrong, and a number too long
             raise BadResponseFormat(f"no JSON: {bytes(read[:80])!r}") from error
+
+
+def _is_too_deep(text: bytearray) -> bool:
+    """Whether brackets lie so deep in each other that parsing them could end the process.
+
+    Pairs are taken away from the inside out; brackets within strings matter too little to look.
+    """
+    left = text.translate(None, delete=_ALL_BUT_BRACKETS)
+    for _ in range(_DEEPEST):
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return len(left) > 2 * _DEEPEST

@@ -19,6 +19,7 @@ from medaccord.chain.reverts import translated
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import Digest
+from medaccord.core.masking import masked
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the time, timezone-aware."""
@@ -110,7 +111,7 @@ class Network:
         try:
             _ = network.chain_id, network.genesis_hash
         except TransportError as error:
-            raise TransportError(f"no Ethereum node answers at {url}: {error}") from error
+            raise TransportError(f"no Ethereum node answers at {masked(url)}: {error}") from error
         return network
 
     @cached_property
@@ -137,6 +138,8 @@ class Network:
         """
         method, params = block_call(identifier)
         answer = self.request(method, *params)
+        if isinstance(identifier, int):
+            return self.header_of(answer, identifier).block
         if answer is None:
             raise TransportError(f"the node has no block {_named(identifier)}")
         return parse_header(answer, chain_id=self.chain_id).block

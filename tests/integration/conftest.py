@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine, delete
 
 from medaccord.chain import (
     Contracts,
@@ -22,6 +23,8 @@ from medaccord.chain import (
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.identifiers import Digest, digest
 from medaccord.keys import LocalSigner
+from medaccord.store import open_engine, tables, writing
+from tests import databases
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = digest(b"\x11" * 32)
@@ -145,3 +148,37 @@ def stranger() -> LocalSigner:
 def terms() -> Digest:
     """A commitment to some terms."""
     return digest(b"\x33" * 32)
+
+
+LEDGER = (
+    tables.ledger_event,
+    tables.ledger_block,
+    tables.ledger_chain,
+    tables.pending_revocation,
+)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def ledger_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """One database of each kind for a module: making the tables takes longer than most tests."""
+    if request.param == "sqlite":
+        engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('database') / 'ledger.db'}")
+        yield engine
+        engine.dispose()
+    else:
+        server: databases.Databases = request.getfixturevalue("postgresql")
+        with server.database() as url:
+            engine = open_engine(url)
+            yield engine
+            engine.dispose()
+
+
+@pytest.fixture
+def engine(ledger_database: Engine) -> Engine:
+    """A database without a ledger in it: once SQLite, once PostgreSQL."""
+    with writing(ledger_database) as connection:
+        for table in LEDGER:
+            connection.execute(delete(table))
+    return ledger_database

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -15,16 +13,8 @@ from medaccord.core.identifiers import digest
 from medaccord.core.refusals import Refusal
 from medaccord.keys import LocalSigner
 from medaccord.ledger import Ledger
-from medaccord.store import open_engine
 from tests.integration.conftest import Setting
 from tests.integration.ledger_setting import Story
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from tests.integration.conftest import Setting
 from tests.integration.contract_views import compare
 from tests.integration.ledger_setting import Story, count_events, everything
 from tests.integration.random_history import RandomHistory
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -149,7 +141,7 @@ def test_follower_is_refused_when_the_database_is_of_another_chain(
 
 @pytest.mark.parametrize("confirmations", [0, 2, 50])
 def test_follower_undoes_to_the_common_ancestor_when_the_chain_was_reorganised(
-    setting: Setting, engine: Engine, story: Story, confirmations: int
+    setting: Setting, engine: Engine, story: Story, confirmations: int, tmp_path: Path
 ) -> None:
     network = setting.chain.network(confirmations=confirmations)
     follower = Follower(network, setting.contracts, engine)
@@ -168,7 +160,7 @@ def test_follower_undoes_to_the_common_ancestor_when_the_chain_was_reorganised(
 
     assert tip == network.head()
     assert revoked(follower, story) == set()
-    fresh = Follower(network, setting.contracts, open_engine(f"{engine.url}-fresh"))
+    fresh = Follower(network, setting.contracts, open_engine(f"sqlite:///{tmp_path / 'fresh.db'}"))
     fresh.sync()
     for follower_state, fresh_state in zip(both(follower), both(fresh), strict=True):
         assert follower_state == fresh_state

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -15,16 +14,8 @@ from medaccord.core.errors import InvalidRequest
 from medaccord.core.facts import EmergencyState
 from medaccord.keys import LocalSigner
 from medaccord.ledger import Ledger, Restriction
-from medaccord.store import open_engine
 from tests.integration.conftest import Setting
 from tests.integration.ledger_setting import Story, restriction
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -13,7 +12,6 @@ from medaccord.chain import Power, actions
 from medaccord.core.identifiers import Address
 from medaccord.keys import LocalSigner
 from medaccord.ledger import Ledger
-from medaccord.store import open_engine
 from tests.integration.conftest import Setting
 from tests.integration.every_action import World
 from tests.integration.ledger_setting import restriction
@@ -21,13 +19,6 @@ from tests.integration.ledger_setting import restriction
 CAN_RESTRICT = {Power.RESTRICT}
 WHILE_RECOVERING = {Power.RESTRICT, Power.ANCHOR, Power.RESTRICT | Power.ANCHOR}
 ASKED = (Power(0), *Power, Power.RESTRICT | Power.ANCHOR, Power.RESTRICT | Power.GRANT)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
