@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from typing import Annotated
 
 import typer
 
 from medaccord import __version__
-from medaccord.cli import account, demo, key_store
+from medaccord.cli import account, demo, key_store, records
 from medaccord.core.errors import InvalidInput, MedaccordError
 
 BAD_INPUT = 2
@@ -45,6 +46,7 @@ def _root(
 app.command("demo")(demo.demo)
 app.add_typer(account.app, name="account")
 app.add_typer(key_store.app, name="keys")
+app.add_typer(records.app, name="records")
 
 
 def main() -> None:
@@ -52,6 +54,8 @@ def main() -> None:
 
     Exits with 0, with `BAD_INPUT` or with `FAILED`.
     """
+    # The memory of a command may hold keys, which a dump of it would bring to the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         app()
     except MedaccordError as error:

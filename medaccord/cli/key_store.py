@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from medaccord.cli.passphrases import (
     DescriptorOption,
@@ -18,6 +14,7 @@ from medaccord.cli.passphrases import (
     passphrase,
     refuse_both,
 )
+from medaccord.cli.progress import progress_bar
 from medaccord.keys import protection
 from medaccord.settings import Settings
 
@@ -46,7 +43,7 @@ def protect(
     settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
     folder, file = settings.keys_folder, settings.keys_passphrase_file
     chosen = passphrase(f"{folder}", file=file, descriptor=passphrase_fd, new=True)
-    with _bar("Encrypting") as told:
+    with progress_bar("Encrypting") as told:
         protection.protect(folder, chosen, progress=told)
     typer.echo(f"The keys in {folder} are encrypted. Without the passphrase nobody opens them.")
 
@@ -79,15 +76,6 @@ def renew_master(
     settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
     folder, file = settings.keys_folder, settings.keys_passphrase_file
     given = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
-    with _bar("Renewing") as told:
+    with progress_bar("Renewing") as told:
         protection.renew_master(folder, given, progress=told)
     typer.echo(f"The keys in {folder} are under a fresh master key.")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[protection.Progress]:
-    """A progress bar on standard error, where that is a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,112 @@
+"""What every command of a steward needs: its gatekeeper, opened from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from medaccord.chain.deployment import Deployment
+from medaccord.chain.network import Network
+from medaccord.cli.passphrases import passphrase
+from medaccord.core.errors import InvalidDocument, InvalidSetting
+from medaccord.core.identifiers import address
+from medaccord.fhir.label_table import LabelTable
+from medaccord.fhir.resources import NORMAL, UNLABELLED
+from medaccord.gatekeeper import Gatekeeper
+from medaccord.keys import Keystore, Passphrase
+from medaccord.settings import HOME, Settings
+
+RpcOption: TypeAlias = Annotated[
+    str | None, typer.Option("--rpc-url", metavar="URL", help="The node; MEDACCORD_RPC_URL.")
+]
+RecordOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="FILE", help="Record of the deployment; MEDACCORD_RECORD."),
+]
+DatabaseOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--database-url", metavar="URL", help="The database; MEDACCORD_DATABASE_URL."),
+]
+KeysOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--keys-folder", metavar="FOLDER", help="The key store; MEDACCORD_KEYS_FOLDER."),
+]
+StewardOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--steward",
+        metavar="ADDRESS",
+        help="The organisation whose records these are; MEDACCORD_STEWARD, or the account.",
+    ),
+]
+AccountOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        metavar="ADDRESS",
+        help="The key that signs, from the keystore; MEDACCORD_ACCOUNT.",
+    ),
+]
+
+
+@contextmanager
+def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
+    """Open the gatekeeper that the settings name, beside the one that serves or without it.
+
+    Args:
+        flags: settings by name, as the command line has them; None where it was not given.
+
+    Raises:
+        InvalidSetting: a setting is missing or malformed.
+        MedaccordError: as `Gatekeeper.open`, `Deployment.load` and `Keystore.unlock`.
+    """
+    settings = Settings.load(**flags)
+    if settings.account is None:
+        raise InvalidSetting(
+            "which key signs? Name its account with --account or MEDACCORD_ACCOUNT"
+        )
+    account = address(settings.account)
+    labels = _labels(settings.label_table)
+    network = Network.connect(
+        settings.rpc_url,
+        confirmations=settings.confirmations,
+        block_period=settings.block_period,
+    )
+    record = settings.record or HOME / "deployments" / f"{network.chain_id}.json"
+    deployment = Deployment.load(record)
+    opener = passphrase(account, file=settings.passphrase_file, descriptor=None)
+    gatekeeper = Gatekeeper.open(
+        steward=address(settings.steward) if settings.steward else account,
+        signer=Keystore(settings.keystore).unlock(account, opener),
+        network=network,
+        deployment=deployment,
+        database_url=settings.database_url,
+        keys_folder=settings.keys_folder,
+        passphrase=_keys_passphrase(settings),
+        labels=labels,
+        unlabelled=UNLABELLED if settings.unlabelled == "restricted" else NORMAL,
+    )
+    try:
+        yield gatekeeper
+    finally:
+        gatekeeper.close()
+
+
+def _keys_passphrase(settings: Settings) -> Passphrase | None:
+    file = settings.keys_passphrase_file
+    return None if file is None else Passphrase.from_file(file)
+
+
+def _labels(path: Path | None) -> LabelTable | None:
+    if path is None:
+        return None
+    try:
+        return LabelTable.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"the label table {path} cannot be read as UTF-8 text") from error
+    except InvalidDocument as error:
+        raise InvalidSetting(f"the label table {path}: {error.problem}") from error
