@@ -57,7 +57,7 @@ _COLON = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
 _COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _LINE = re.compile(rb"([^\n]*)(?:\n|\Z)")
-_TWO_LINES = re.compile(rb"\s*+\{[^\n]*\}[ \t\r]*+\n\s*+\{")
+_TWO_LINES = re.compile(rb"\s*+\{[^\n]*\}[ \t\r]*+\n\s*+[^\s,\]}]")
 _CHUNK: Final = 2**20
 
 
@@ -184,7 +184,7 @@ class BundleText:
 
 
 def is_ndjson(data: Buffer) -> bool:
-    """Whether an object on the first line is followed by another: no one JSON value is like that.
+    """Whether an object on the first line is followed by more: no one JSON value is like that.
 
     A single line is no telling.
     """

@@ -55,7 +55,7 @@ DECIMALS = (
     *("1e3", "1E3", "1e+3", "1E+3", "1000", "1e-3", "0", "-0", "0.00", "-0.00", "0e0"),
     *("12345678901234567890.123456789", "1e400", "-1e-400"),
 )
-"""Source: FHIR R4 datatypes, decimal, and the values of HL7's own decimal examples."""
+"""Source: FHIR R4 datatypes, decimal: precision counts, and an exponent may be written."""
 
 
 def test_decimals_stay_apart_when_a_float_would_make_them_one() -> None:

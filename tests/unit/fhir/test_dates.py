@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from medaccord.core.canonical import Object
 from medaccord.core.periods import DatePeriod
 from medaccord.core.resource_types import RESOURCE_TYPES
 from medaccord.fhir import Resource, Source
@@ -49,87 +50,87 @@ def written(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-@pytest.mark.parametrize(
-    ("kind", "members", "days"),
-    [
-        ("Account", {"servicePeriod": PERIOD}, SOME_DAYS),
-        ("AdverseEvent", {"date": MOMENT, "recordedDate": "2025"}, ONE_DAY),
-        ("AdverseEvent", {"detected": MOMENT}, ONE_DAY),
-        ("AllergyIntolerance", {"onsetPeriod": PERIOD, "recordedDate": "2025"}, SOME_DAYS),
-        ("AllergyIntolerance", {"onsetAge": {"value": "4"}, "recordedDate": DAY}, ONE_DAY),
-        ("Appointment", {"start": MOMENT, "end": "2024-03-01T01:00:00Z"}, (DAY, "2024-03-01")),
-        ("Appointment", {"created": DAY}, ONE_DAY),
-        ("AppointmentResponse", {"start": MOMENT}, (DAY, None)),
-        ("AuditEvent", {"recorded": f"{DAY}T10:00:00.123Z"}, ONE_DAY),
-        ("Basic", {"created": DAY}, ONE_DAY),
-        ("CarePlan", {"period": {"start": DAY}, "created": "2020"}, (DAY, None)),
-        ("CareTeam", {"period": {"end": DAY}}, (None, DAY)),
-        ("ChargeItem", {"occurrenceTiming": {"event": [DAY]}}, ONE_DAY),
-        ("Claim", {"billablePeriod": PERIOD, "created": "2025"}, SOME_DAYS),
-        ("ClaimResponse", {"created": DAY}, ONE_DAY),
-        ("ClinicalImpression", {"effectiveDateTime": MOMENT, "date": "2025"}, ONE_DAY),
-        ("Communication", {"sent": MOMENT, "received": "2025"}, ONE_DAY),
-        ("CommunicationRequest", {"occurrencePeriod": PERIOD}, SOME_DAYS),
-        ("Composition", {"date": MOMENT}, ONE_DAY),
-        ("Condition", {"onsetDateTime": "2024", "recordedDate": DAY}, ("2024-01-01", "2024-12-31")),
-        ("Condition", {"onsetString": "as a child", "recordedDate": DAY}, ONE_DAY),
-        ("Consent", {"dateTime": DAY}, ONE_DAY),
-        ("Coverage", {"period": {"start": "2024-02"}}, ("2024-02-01", None)),
-        ("CoverageEligibilityRequest", {"servicedDate": DAY, "created": "2025"}, ONE_DAY),
-        ("CoverageEligibilityResponse", {"servicedPeriod": PERIOD}, SOME_DAYS),
-        ("DetectedIssue", {"identifiedPeriod": PERIOD}, SOME_DAYS),
-        ("DeviceRequest", {"occurrenceTiming": {"repeat": {"boundsPeriod": PERIOD}}}, SOME_DAYS),
-        ("DeviceUseStatement", {"timingTiming": {"event": [DAY]}, "recordedOn": "2025"}, ONE_DAY),
-        ("DiagnosticReport", {"effectivePeriod": PERIOD, "issued": MOMENT}, SOME_DAYS),
-        ("DiagnosticReport", {"issued": f"{DAY}T01:02:03.456+02:00"}, ONE_DAY),
-        ("DocumentManifest", {"created": DAY}, ONE_DAY),
-        ("DocumentReference", {"date": "2025", "context": {"period": PERIOD}}, SOME_DAYS),
-        ("DocumentReference", {"date": MOMENT, "context": {}}, ONE_DAY),
-        ("Encounter", {"period": PERIOD}, SOME_DAYS),
-        ("EnrollmentRequest", {"created": DAY}, ONE_DAY),
-        ("EpisodeOfCare", {"period": PERIOD}, SOME_DAYS),
-        ("ExplanationOfBenefit", {"created": DAY}, ONE_DAY),
-        ("FamilyMemberHistory", {"date": "2024-02"}, ("2024-02-01", DAY)),
-        ("Flag", {"period": PERIOD}, SOME_DAYS),
-        ("Goal", {"startDate": DAY, "statusDate": "2025"}, ONE_DAY),
-        ("Goal", {"startCodeableConcept": {}, "statusDate": DAY}, ONE_DAY),
-        ("GuidanceResponse", {"occurrenceDateTime": DAY}, ONE_DAY),
-        ("ImagingStudy", {"started": MOMENT}, ONE_DAY),
-        ("Immunization", {"occurrenceString": "in spring", "recorded": DAY}, ONE_DAY),
-        ("ImmunizationEvaluation", {"date": DAY}, ONE_DAY),
-        ("ImmunizationRecommendation", {"date": DAY}, ONE_DAY),
-        ("Invoice", {"date": DAY}, ONE_DAY),
-        ("List", {"date": DAY}, ONE_DAY),
-        ("MeasureReport", {"period": PERIOD, "date": "2025"}, SOME_DAYS),
-        ("Media", {"createdPeriod": PERIOD, "issued": MOMENT}, SOME_DAYS),
-        ("MedicationAdministration", {"effectivePeriod": PERIOD}, SOME_DAYS),
-        ("MedicationDispense", {"whenPrepared": DAY}, ONE_DAY),
-        ("MedicationRequest", {"authoredOn": MOMENT}, ONE_DAY),
-        ("MedicationStatement", {"effectivePeriod": {"start": "2024"}}, ("2024-01-01", None)),
-        ("NutritionOrder", {"dateTime": MOMENT}, ONE_DAY),
-        ("Observation", {"effectiveInstant": MOMENT, "issued": "2025"}, ONE_DAY),
-        ("Observation", {"effectiveTiming": {"event": ["2024-03-31", DAY]}}, SOME_DAYS),
-        ("Procedure", {"performedPeriod": PERIOD}, SOME_DAYS),
-        ("Provenance", {"occurredDateTime": DAY, "recorded": "2025"}, ONE_DAY),
-        ("QuestionnaireResponse", {"authored": MOMENT}, ONE_DAY),
-        ("RelatedPerson", {"period": PERIOD}, SOME_DAYS),
-        ("RequestGroup", {"authoredOn": DAY}, ONE_DAY),
-        ("ResearchSubject", {"period": PERIOD}, SOME_DAYS),
-        ("RiskAssessment", {"occurrencePeriod": PERIOD}, SOME_DAYS),
-        ("Schedule", {"planningHorizon": PERIOD}, SOME_DAYS),
-        ("ServiceRequest", {"occurrenceTiming": {"event": [DAY]}, "authoredOn": "2020"}, ONE_DAY),
-        (
-            "Specimen",
-            {"collection": {"collectedPeriod": PERIOD}, "receivedTime": DAY},
-            SOME_DAYS,
-        ),
-        ("Specimen", {"collection": {"method": {}}, "receivedTime": DAY}, ONE_DAY),
-        ("SupplyDelivery", {"occurrenceDateTime": DAY}, ONE_DAY),
-        ("SupplyRequest", {"occurrenceTiming": {"event": [DAY]}}, ONE_DAY),
-        ("Task", {"executionPeriod": PERIOD, "authoredOn": "2020"}, SOME_DAYS),
-        ("VisionPrescription", {"dateWritten": DAY, "created": "2025"}, ONE_DAY),
-    ],
-)
+EXAMPLES: list[tuple[str, dict[str, Any], tuple[str | None, str | None]]] = [
+    ("Account", {"servicePeriod": PERIOD}, SOME_DAYS),
+    ("AdverseEvent", {"date": MOMENT, "recordedDate": "2025"}, ONE_DAY),
+    ("AdverseEvent", {"detected": MOMENT}, ONE_DAY),
+    ("AllergyIntolerance", {"onsetPeriod": PERIOD, "recordedDate": "2025"}, SOME_DAYS),
+    ("AllergyIntolerance", {"onsetAge": {"value": "4"}, "recordedDate": DAY}, ONE_DAY),
+    ("Appointment", {"start": MOMENT, "end": "2024-03-01T01:00:00Z"}, (DAY, "2024-03-01")),
+    ("Appointment", {"created": DAY}, ONE_DAY),
+    ("AppointmentResponse", {"start": MOMENT}, (DAY, None)),
+    ("AuditEvent", {"recorded": f"{DAY}T10:00:00.123Z"}, ONE_DAY),
+    ("Basic", {"created": DAY}, ONE_DAY),
+    ("CarePlan", {"period": {"start": DAY}, "created": "2020"}, (DAY, None)),
+    ("CareTeam", {"period": {"end": DAY}}, (None, DAY)),
+    ("ChargeItem", {"occurrenceTiming": {"event": [DAY]}}, ONE_DAY),
+    ("Claim", {"billablePeriod": PERIOD, "created": "2025"}, SOME_DAYS),
+    ("ClaimResponse", {"created": DAY}, ONE_DAY),
+    ("ClinicalImpression", {"effectiveDateTime": MOMENT, "date": "2025"}, ONE_DAY),
+    ("Communication", {"sent": MOMENT, "received": "2025"}, ONE_DAY),
+    ("CommunicationRequest", {"occurrencePeriod": PERIOD}, SOME_DAYS),
+    ("Composition", {"date": MOMENT}, ONE_DAY),
+    ("Condition", {"onsetDateTime": "2024", "recordedDate": DAY}, ("2024-01-01", "2024-12-31")),
+    ("Condition", {"onsetString": "as a child", "recordedDate": DAY}, ONE_DAY),
+    ("Consent", {"dateTime": DAY}, ONE_DAY),
+    ("Coverage", {"period": {"start": "2024-02"}}, ("2024-02-01", None)),
+    ("CoverageEligibilityRequest", {"servicedDate": DAY, "created": "2025"}, ONE_DAY),
+    ("CoverageEligibilityResponse", {"servicedPeriod": PERIOD}, SOME_DAYS),
+    ("DetectedIssue", {"identifiedPeriod": PERIOD}, SOME_DAYS),
+    ("DeviceRequest", {"occurrenceTiming": {"repeat": {"boundsPeriod": PERIOD}}}, SOME_DAYS),
+    ("DeviceUseStatement", {"timingTiming": {"event": [DAY]}, "recordedOn": "2025"}, ONE_DAY),
+    ("DiagnosticReport", {"effectivePeriod": PERIOD, "issued": MOMENT}, SOME_DAYS),
+    ("DiagnosticReport", {"issued": f"{DAY}T01:02:03.456+02:00"}, ONE_DAY),
+    ("DocumentManifest", {"created": DAY}, ONE_DAY),
+    ("DocumentReference", {"date": "2025", "context": {"period": PERIOD}}, SOME_DAYS),
+    ("DocumentReference", {"date": MOMENT, "context": {}}, ONE_DAY),
+    ("Encounter", {"period": PERIOD}, SOME_DAYS),
+    ("EnrollmentRequest", {"created": DAY}, ONE_DAY),
+    ("EpisodeOfCare", {"period": PERIOD}, SOME_DAYS),
+    ("ExplanationOfBenefit", {"created": DAY}, ONE_DAY),
+    ("FamilyMemberHistory", {"date": "2024-02"}, ("2024-02-01", DAY)),
+    ("Flag", {"period": PERIOD}, SOME_DAYS),
+    ("Goal", {"startDate": DAY, "statusDate": "2025"}, ONE_DAY),
+    ("Goal", {"startCodeableConcept": {}, "statusDate": DAY}, ONE_DAY),
+    ("GuidanceResponse", {"occurrenceDateTime": DAY}, ONE_DAY),
+    ("ImagingStudy", {"started": MOMENT}, ONE_DAY),
+    ("Immunization", {"occurrenceString": "in spring", "recorded": DAY}, ONE_DAY),
+    ("ImmunizationEvaluation", {"date": DAY}, ONE_DAY),
+    ("ImmunizationRecommendation", {"date": DAY}, ONE_DAY),
+    ("Invoice", {"date": DAY}, ONE_DAY),
+    ("List", {"date": DAY}, ONE_DAY),
+    ("MeasureReport", {"period": PERIOD, "date": "2025"}, SOME_DAYS),
+    ("Media", {"createdPeriod": PERIOD, "issued": MOMENT}, SOME_DAYS),
+    ("MedicationAdministration", {"effectivePeriod": PERIOD}, SOME_DAYS),
+    ("MedicationDispense", {"whenPrepared": DAY}, ONE_DAY),
+    ("MedicationRequest", {"authoredOn": MOMENT}, ONE_DAY),
+    ("MedicationStatement", {"effectivePeriod": {"start": "2024"}}, ("2024-01-01", None)),
+    ("NutritionOrder", {"dateTime": MOMENT}, ONE_DAY),
+    ("Observation", {"effectiveInstant": MOMENT, "issued": "2025"}, ONE_DAY),
+    ("Observation", {"effectiveTiming": {"event": ["2024-03-31", DAY]}}, SOME_DAYS),
+    ("Procedure", {"performedPeriod": PERIOD}, SOME_DAYS),
+    ("Provenance", {"occurredDateTime": DAY, "recorded": "2025"}, ONE_DAY),
+    ("QuestionnaireResponse", {"authored": MOMENT}, ONE_DAY),
+    ("RelatedPerson", {"period": PERIOD}, SOME_DAYS),
+    ("RequestGroup", {"authoredOn": DAY}, ONE_DAY),
+    ("ResearchSubject", {"period": PERIOD}, SOME_DAYS),
+    ("RiskAssessment", {"occurrencePeriod": PERIOD}, SOME_DAYS),
+    ("Schedule", {"planningHorizon": PERIOD}, SOME_DAYS),
+    ("ServiceRequest", {"occurrenceTiming": {"event": [DAY]}, "authoredOn": "2020"}, ONE_DAY),
+    (
+        "Specimen",
+        {"collection": {"collectedPeriod": PERIOD}, "receivedTime": DAY},
+        SOME_DAYS,
+    ),
+    ("Specimen", {"collection": {"method": {}}, "receivedTime": DAY}, ONE_DAY),
+    ("SupplyDelivery", {"occurrenceDateTime": DAY}, ONE_DAY),
+    ("SupplyRequest", {"occurrenceTiming": {"event": [DAY]}}, ONE_DAY),
+    ("Task", {"executionPeriod": PERIOD, "authoredOn": "2020"}, SOME_DAYS),
+    ("VisionPrescription", {"dateWritten": DAY, "created": "2025"}, ONE_DAY),
+]
+
+
+@pytest.mark.parametrize(("kind", "members", "days"), EXAMPLES)
 def test_record_is_dated_by_the_first_element_that_tells_a_day(
     kind: str, members: dict[str, Any], days: tuple[str | None, str | None]
 ) -> None:
@@ -137,8 +138,7 @@ def test_record_is_dated_by_the_first_element_that_tells_a_day(
 
 
 def test_examples_are_of_every_type_in_the_table() -> None:
-    (mark,) = test_record_is_dated_by_the_first_element_that_tells_a_day.pytestmark  # type: ignore[attr-defined]  # pytest keeps it there
-    assert {kind for kind, _, _ in mark.args[1]} == DATE_ELEMENTS.keys()
+    assert {kind for kind, _, _ in EXAMPLES} == DATE_ELEMENTS.keys()
 
 
 def test_table_covers_the_patients_compartment() -> None:
@@ -246,5 +246,5 @@ def test_all_of_synthea_is_dated_but_patients_and_goals() -> None:
 
 
 def test_periods_are_read_as_days_with_open_ends() -> None:
-    value = {"resourceType": "Flag", "id": "1", "period": {"end": "2024"}}
+    value: Object = {"resourceType": "Flag", "id": "1", "period": {"end": "2024"}}
     assert date_of(Resource(type="Flag", id="1", value=value)) == DatePeriod(end=date(2024, 12, 31))

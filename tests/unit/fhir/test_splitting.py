@@ -138,6 +138,8 @@ def test_entry_is_refused_by_number_when_it_is_no_object(stray: str, behind: str
         (b'{"a":1}\n{"a":2}', True),
         (b'\n\n {"a":1}\r\n\r\n{"a":2}\n', True),
         (b'{"a":"}"}\n{"broken', True),
+        (b'{"a":1}\nhello', True),
+        (b'{"a":[{}\n]}', False),
         (b'{"a":1}', False),
         (b'{"a":1}\n\n', False),
         (b'{\n"a":{}\n}', False),
