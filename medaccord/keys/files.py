@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _OTHERS: Final = 0o077
 _LOCK: Final = ".lock"
+_LEFTOVER: Final = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 def private_folder(folder: Path) -> Path:
@@ -28,6 +30,12 @@ def private_folder(folder: Path) -> Path:
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     folder.chmod(_FOLDER_MODE)  # it may have been there, or the umask may have opened it
     return folder
+
+
+def close_folder(folder: Path) -> None:
+    """Close a folder to everybody else (mode 0700), if it is not."""
+    if folder.stat().st_mode & _OTHERS:
+        folder.chmod(_FOLDER_MODE)
 
 
 def read_private(path: Path, *, limit: int, what: str) -> bytes:
@@ -117,16 +125,18 @@ def destroy(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed have left, here and in folders of the folder.
 
-    No writer may be at work: hold the folder `alone`.
+    No writer may be at work: hold the folder `alone`. Hidden files of others are left alone.
     """
-    for left in folder.rglob(".*"):
-        if left.name == _LOCK:
-            continue
-        # With a second name it is the file itself, which was in place before the kill.
-        if left.stat().st_nlink > 1:
-            left.unlink()
-        else:
-            destroy(left)
+    within = (each for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+    for place in (folder, *within):
+        for left in place.iterdir():
+            if not _LEFTOVER.fullmatch(left.name):
+                continue
+            # With a second name it is the file itself, which was in place before the kill.
+            if left.stat().st_nlink > 1:
+                left.unlink()
+            else:
+                destroy(left)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class KeyFolder:
 
     @classmethod
     def open(cls, path: Path, passphrase: Passphrase | None = None) -> Self:
-        """Open a key store that is there.
+        """Open a key store that is there; its folder is closed to others (mode 0700) if it was not.
 
         Args:
             path: the folder.
@@ -68,6 +68,7 @@ class KeyFolder:
         with _faults(path):
             masters = _open_masters(path, passphrase)
             store = cls(path, masters)
+            files.close_folder(path)
             # Nothing is swept where somebody writes, or where nobody can.
             with suppress(OSError), files.locked(path, alone=True, wait=False):
                 files.sweep(path)

@@ -71,8 +71,13 @@ class Passphrase:
         What follows the line stays there to be read, such as a second passphrase.
 
         Raises:
-            InvalidInput: it is not open, empty, or longer than `MAX_BYTES`.
+            InvalidInput: it is not open, a terminal, empty, or longer than `MAX_BYTES`.
         """
+        if os.isatty(descriptor):
+            raise InvalidInput(
+                f"file descriptor {descriptor} is a terminal, which would show the passphrase:"
+                " leave the option away to be asked for it"
+            )
         line = bytearray()
         try:
             while not line.endswith(b"\n") and len(line) <= MAX_BYTES + len(_ENDINGS[0]):

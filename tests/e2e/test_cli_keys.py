@@ -97,6 +97,29 @@ def test_settings_name_the_keystore_and_the_file(home: Path, passphrase_file: st
     assert Keystore(home / "mine").addresses() == (account,)
 
 
+def test_commands_leave_no_dump_of_their_memory(home: Path) -> None:
+    script = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+from medaccord.cli import main
+sys.argv = ["medaccord", "--version"]
+try:
+    main()
+finally:
+    print(*resource.getrlimit(resource.RLIMIT_CORE))
+"""
+    found = {"PYTHONPATH": str(Path(medaccord.__file__).parents[1])}
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=home,
+        env=os.environ | found,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.splitlines()[-1] == "0 0"
+
+
 def test_nothing_is_listed_and_nothing_made_where_there_is_no_account(home: Path) -> None:
     assert done(home, "account", "list") == ""
     assert list(home.iterdir()) == []

@@ -101,3 +101,10 @@ def test_block_is_refused_when_the_node_has_none() -> None:
 def test_confirmations_are_refused_when_negative() -> None:
     with pytest.raises(ValueError, match="0 or more, not -1"):
         EmbeddedChain().network(confirmations=-1)
+
+
+def test_secrets_of_the_address_are_not_told_when_nobody_answers() -> None:
+    with pytest.raises(TransportError) as caught:
+        Network.connect("http://user:hidden@127.0.0.1:1/v3/hidden")
+    assert str(caught.value).startswith("no Ethereum node answers at http://***@127.0.0.1:1/***: ")
+    assert "hidden" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,6 +169,42 @@ def test_opening_is_refused_when_others_can_read_a_file(
     (folder / name).chmod(0o640)
     with pytest.raises(MedaccordError, match=rf"\(mode 0640\): chmod 600 {folder}"):
         KeyFolder.open(folder, passphrase)
+
+
+def test_folder_that_was_open_to_others_is_closed_when_it_is_opened(
+    plain: KeyFolder, folder: Path
+) -> None:
+    folder.chmod(0o755)
+    KeyFolder.open(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_hidden_files_of_others_are_left_alone(
+    plain: KeyFolder, folder: Path, passphrase: Passphrase
+) -> None:
+    (folder / ".snapshots").mkdir()
+    (folder / ".snapshots" / "patient-1").write_bytes(b"theirs")
+    (folder / ".note").write_bytes(b"theirs")
+    protect(folder, passphrase, cost=CHEAP)
+    KeyFolder.open(folder, passphrase)
+    assert (folder / ".snapshots" / "patient-1").read_bytes() == b"theirs"
+    assert (folder / ".note").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["a draft", "a second name"])
+def test_what_a_killed_writer_left_is_swept_and_no_key_with_it(
+    plain: KeyFolder, folder: Path, linked: bool
+) -> None:
+    keys = FolderPatientKeys(plain)
+    made = keys.create(PATIENT)
+    left = folder / f".{key_file(folder).name}.0123456789abcdef"
+    if linked:
+        left.hardlink_to(key_file(folder))
+    else:
+        left.write_bytes(b"never used")
+    KeyFolder.open(folder)
+    assert not left.exists()
+    assert keys.public(PATIENT) == made
 
 
 USES: list[Callable[[FolderPatientKeys], object]] = [

@@ -168,6 +168,14 @@ def test_descriptor_is_refused_when_it_is_not_open(pipe: Callable[[bytes], int])
         Passphrase.from_descriptor(descriptor)
 
 
+def test_descriptor_is_refused_when_it_is_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    with pytest.raises(InvalidInput, match="is a terminal, which would show the passphrase"):
+        Passphrase.from_descriptor(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
 def test_file_gives_its_line_when_it_is_closed_to_others(
