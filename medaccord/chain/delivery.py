@@ -163,6 +163,10 @@ class Delivery:
         if self._network.confirmations:
             final = self._count(final_block) if final_block >= 0 else 0
         known, market, went = self._count("pending"), self._market(head), 0
+        if (
+            known < rows[0].nonce
+        ):  # a gap before all of them: nothing can be mined until it is closed
+            rows = (*self._reopened(range(known, rows[0].nonce)), *rows)
         for row in rows:
             if row.nonce < final:
                 went += self._finish(row)
@@ -175,6 +179,11 @@ class Delivery:
                 raised = self._raised(row, market)
                 went += 0 if raised is None else self._push_again(raised)
         return went
+
+    def _reopened(self, nonces: range) -> Sequence[Outgoing]:
+        """What was settled, but whose block the chain has taken back."""
+        found = (self._outbox.reopen(self.key, nonce) for nonce in nonces)
+        return tuple(filter(None, found))
 
     def _finish(self, row: Outgoing) -> bool:
         """Settle what is final, or send it anew where another's transaction is."""

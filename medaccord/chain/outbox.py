@@ -73,6 +73,14 @@ class Outbox(Protocol):
         """Note that nothing is left to do for a transaction. Doing it twice does no harm."""
         ...
 
+    def reopen(self, key: SendingKey, nonce: int) -> Outgoing | None:
+        """Take back that a transaction is settled, since the chain took back its block.
+
+        Returns:
+            The transaction; None where none of that nonce is remembered.
+        """
+        ...
+
     def withdraw(self, id: int) -> None:
         """Forget a transaction that no node ever took."""
         ...
@@ -125,6 +133,7 @@ class MemoryOutbox:
                 raise StoreFailed(
                     f"nonce {nonce} of {key.address} was recorded by another meanwhile: try again"
                 )
+            self._make_room(key, nonce)
             made = Outgoing(
                 id=self._next,
                 key=key,
@@ -147,6 +156,7 @@ class MemoryOutbox:
     def renumber(self, id: int, *, nonce: int, attempt: Attempt) -> Outgoing:
         """See `Outbox.renumber`."""
         with self._guard:
+            self._make_room(self._kept[id].key, nonce)
             self._kept[id] = replace(self._kept[id], nonce=nonce, attempts=(attempt,))
             return self._kept[id]
 
@@ -158,7 +168,26 @@ class MemoryOutbox:
             while len(self._settled) > _SETTLED_KEPT:
                 del self._settled[next(iter(self._settled))]
 
+    def reopen(self, key: SendingKey, nonce: int) -> Outgoing | None:
+        """See `Outbox.reopen`."""
+        with self._guard:
+            same = (
+                each for each in self._settled.values() if (each.key, each.nonce) == (key, nonce)
+            )
+            found = next(same, None)
+            if found is None:
+                return None
+            del self._settled[found.id]
+            self._kept[found.id] = replace(found, settled_at=None)
+            return self._kept[found.id]
+
     def withdraw(self, id: int) -> None:
         """See `Outbox.withdraw`."""
         with self._guard:
             self._kept.pop(id, None)
+
+    def _make_room(self, key: SendingKey, nonce: int) -> None:
+        """Forget a settled transaction whose nonce is free again."""
+        for each in list(self._settled.values()):
+            if (each.key, each.nonce) == (key, nonce):
+                del self._settled[each.id]

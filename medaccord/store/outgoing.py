@@ -140,6 +140,19 @@ class DatabaseOutbox:
                 delete(outgoing_transaction).where(_T.settled_at < at - _SETTLED_KEPT)
             )
 
+    def reopen(self, key: SendingKey, nonce: int) -> Outgoing | None:
+        """Take back that a transaction is settled, since the chain took back its block.
+
+        Returns:
+            The transaction; None where none of that nonce is remembered.
+        """
+        settled = update(outgoing_transaction).where(
+            _T.genesis_hash == key.genesis_hash, _T.sender == key.address, _T.nonce == nonce
+        )
+        with writing(self._engine) as connection:
+            id = connection.execute(settled.values(settled_at=None).returning(_T.id)).scalar()
+            return None if id is None else _known(connection, id)
+
     def withdraw(self, id: int) -> None:
         """Forget a transaction that no node ever took."""
         with writing(self._engine) as connection:

@@ -5,72 +5,23 @@ The node is a real one, which forgets, refuses, waits and reorganises on command
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hexbytes import HexBytes
-from web3.contract.contract import ContractFunction
-from web3.types import TxData
 
 from medaccord.chain import Contracts, Sender, reverts
 from medaccord.chain.outbox import MemoryOutbox
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import hex_digest
-from medaccord.core.outgoing import Attempt, Outgoing, SendingKey
-from medaccord.keys import LocalSigner
+from medaccord.core.outgoing import Attempt, Outgoing
 from tests.integration.anvil import NEEDS_ANVIL, Anvil, running
-from tests.integration.stream_calls import appended, deployed, first_append
+from tests.integration.sender_world import GWEI, World, world_on
+from tests.integration.stream_calls import appended, deployed
 
 pytestmark = NEEDS_ANVIL
-
-GWEI = 10**9
-BASE_FEE = GWEI
-
-
-@dataclass(kw_only=True)
-class World:
-    """A node that mines by hand, a key of our own on it, and a clock set by its last block."""
-
-    node: Anvil
-    contracts: Contracts
-    signer: LocalSigner
-    now: datetime
-    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def sender(
-        self,
-        *,
-        confirmations: int = 0,
-        timeout: timedelta = timedelta(seconds=10),
-        max_fee: int = 500 * GWEI,
-    ) -> Sender:
-        network = self.node.network(confirmations=confirmations, clock=self.clock)
-        return Sender(network, self.signer, timeout=timeout, outbox=self.outbox, max_fee=max_fee)
-
-    def call(self, number: int = 0) -> ContractFunction:
-        return first_append(self.contracts, self.signer.address, number)
-
-    def under_way(self) -> list[Outgoing]:
-        key = SendingKey(
-            genesis_hash=self.contracts.network.genesis_hash, address=self.signer.address
-        )
-        return list(self.outbox.unsettled(key))
-
-    def nonce(self) -> int:
-        return self.contracts.network.web3.eth.get_transaction_count(self.signer.address)
-
-    def transaction(self, hash: bytes) -> TxData:
-        return self.contracts.network.web3.eth.get_transaction(HexBytes(hash))
-
-    def waiting(self) -> int:
-        return int(self.node.call("txpool_status")["pending"], 16)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +37,8 @@ def contracts(node: Anvil) -> Contracts:
 
 @pytest.fixture
 def world(node: Anvil, contracts: Contracts) -> Iterator[World]:
-    signer = node.funded_signer()
-    with node.mining_by_hand():
-        node.call("anvil_setNextBlockBaseFeePerGas", hex(BASE_FEE))
-        node.mine()
-        # Blocks mined in one second are dated ahead of the wall; the next is a second from here.
-        now = contracts.network.head().timestamp + timedelta(milliseconds=500)
-        yield World(node=node, contracts=contracts, signer=signer, now=now)
+    with world_on(node, contracts) as world:
+        yield world
 
 
 def test_forgotten_transaction_goes_again_byte_for_byte(world: World) -> None:
@@ -313,6 +259,22 @@ def test_transaction_goes_again_when_a_reorganisation_took_its_block(world: Worl
     assert appended(world.contracts, world.signer.address) == {0: 1}
 
 
+def test_settled_transaction_goes_again_when_a_reorganisation_was_too_deep(world: World) -> None:
+    sender = world.sender()
+    before = world.node.call("evm_snapshot")
+    first = sender.send(world.call(0), wait=False)
+    world.node.mine()
+    first.wait()
+    second = sender.send(world.call(1), wait=False)
+    assert [each.nonce for each in world.under_way()] == [1]
+    world.node.call("evm_revert", before)
+    world.node.call("anvil_dropAllTransactions")
+    assert sender.resume() == 2
+    world.node.mine()
+    second.wait()
+    assert appended(world.contracts, world.signer.address) == {0: 1, 1: 1}
+
+
 def test_transaction_is_settled_once_it_is_final(world: World) -> None:
     sender = world.sender(confirmations=3)
     sender.send(world.call(), wait=False)
@@ -345,56 +307,3 @@ def test_wait_needs_nobody_to_send_again_what_the_node_forgot(world: World, node
             assert not waiting.done()
         node.mine()
         assert waiting.result().transaction == sent.transaction
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_each_call_is_mined_once_whatever_happens_to_it(world: World, seed: int) -> None:
-    chance = random.Random(seed)
-    sender = world.sender(confirmations=4)
-    head = world.contracts.network.head
-    forks = [(head().number, str(world.node.call("evm_snapshot")))]
-    sent = 0
-
-    def send() -> None:
-        nonlocal sent
-        sender.send(world.call(sent), wait=False, purpose=f"number:{sent}")
-        sent += 1
-
-    def forget_one() -> None:
-        attempts = [attempt for each in world.under_way() for attempt in each.attempts]
-        if attempts:
-            world.node.call("anvil_dropTransaction", hex_digest(chance.choice(attempts).hash))
-
-    def mine() -> None:
-        world.node.mine()
-        world.now = max(world.now, head().timestamp)
-        forks.append((head().number, str(world.node.call("evm_snapshot"))))
-
-    def change_base_fee() -> None:
-        world.node.call("anvil_setNextBlockBaseFeePerGas", hex(chance.randint(1, 20) * GWEI))
-        mine()
-
-    def reorganise() -> None:
-        young = [index for index, fork in enumerate(forks) if head().number - fork[0] < 4]
-        if young:  # what is final stays
-            world.node.call("evm_revert", forks[young[0]][1])
-            del forks[young[0] :]
-
-    def restart() -> None:
-        nonlocal sender
-        sender = world.sender(confirmations=4)
-
-    happenings: list[Callable[[], object]] = [
-        *(send, send, send, mine, change_base_fee, forget_one, reorganise, restart),
-        lambda: world.node.call("anvil_dropAllTransactions"),
-        lambda: sender.resume(),
-    ]
-    for _ in range(60):
-        world.now += timedelta(seconds=chance.choice([0, 1, 40]))
-        chance.choice(happenings)()
-    while world.under_way():
-        sender.resume()
-        world.node.mine()
-    assert sent > 5
-    assert appended(world.contracts, world.signer.address) == dict.fromkeys(range(sent), 1)
-    assert world.nonce() == sent

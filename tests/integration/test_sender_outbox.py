@@ -139,6 +139,15 @@ def test_settled_transaction_makes_room_when_the_chain_took_it_back(outbox: Outb
     assert list(outbox.unsettled(KEY)) == [again]
 
 
+def test_settled_transaction_is_under_way_again_when_it_is_reopened(outbox: Outbox) -> None:
+    made = record(outbox, 1, purpose="batch:1")
+    record(outbox, 1, key=OTHER_KEY)
+    outbox.settle(made.id, at=AT)
+    assert outbox.reopen(KEY, 1) == made
+    assert list(outbox.unsettled(KEY)) == [made]
+    assert outbox.reopen(KEY, 2) is None
+
+
 def test_nonce_is_refused_when_it_is_under_way(outbox: Outbox) -> None:
     made = record(outbox, 1)
     with pytest.raises(StoreFailed, match=f"nonce 1 of {KEY.address} was recorded by another"):
