@@ -31,8 +31,15 @@ _MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 2 << 30
 _FIRST_OF_OURS: Final = 16384  # below are PostgreSQL's own tables
 _SECONDS_TO_START: Final = 60
-# The server hears of our end by its standard input, which closes with us even on kill -9.
-_RUN: Final = '"$0" "$@" </dev/null & read -r _; kill -s INT $! 2>/dev/null; wait $!'
+# The server hears of our end by its standard input, which closes with us even on kill -9; what we
+# left behind then goes as well, whereas a line says that it was stopped in order.
+_RUN: Final = """
+"$@" </dev/null &
+if read -r _; then left=; else left=$0; fi
+kill -s INT $! 2>/dev/null
+wait $!
+if [ -n "$left" ]; then rm -rf "$left"; fi
+"""
 FORGETFUL: Final = ("fsync=off", "full_page_writes=off")
 
 
@@ -80,10 +87,10 @@ class PostgreSQL:
         secret.chmod(0o644)  # the folder is closed to others
         command: list[Path | str] = [self._programs / "initdb", "--pgdata", self.data, "--no-sync"]
         command += ["--username", "tester", "--pwfile", secret, "--auth", "scram-sha-256"]
-        command += ["--encoding", "UTF8", "--locale=C.UTF-8", "--wal-segsize=1"]
-        # A locale that does not order text by its bytes, so that nobody relies on that.
-        for locale in (["--locale-provider=icu", "--icu-locale=en-US"], []):
-            made = subprocess.run([*command, *locale], capture_output=True, check=False, **self._as)
+        command += ["--encoding", "UTF8", "--locale=C", "--wal-segsize=1"]
+        # Where it can be, one that does not order text by its bytes, so that nobody relies on that.
+        for order in (["--locale-provider=icu", "--icu-locale=en-US"], []):
+            made = subprocess.run([*command, *order], capture_output=True, check=False, **self._as)
             if made.returncode == 0:
                 return
         raise RuntimeError(f"initdb failed: {made.stderr.decode()}")
@@ -102,10 +109,11 @@ class PostgreSQL:
             "timezone=Asia/Kolkata",  # not UTC, so that nobody relies on that either
             *self._settings,
         ]
+        folder = self.data.parent
         flags = [part for setting in settings for part in ("-c", setting)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["sh", "-c", _RUN, self._programs / "postgres", "-D", self.data, *flags],
+                ["sh", "-c", _RUN, folder, self._programs / "postgres", "-D", self.data, *flags],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -128,9 +136,7 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop it in order: connections are ended, everything is on the disk."""
         if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process.wait(_SECONDS_TO_START)
+            self._process.communicate(b"stop\n", timeout=_SECONDS_TO_START)
             self._process = None
 
     def kill(self) -> None:

@@ -25,7 +25,7 @@ _READ_ONLY: Final = "cannot be written to: it is read-only, moved away, or a sta
 _NO_DATABASE: Final = "is no SQLite database: name another file"
 _DAMAGED: Final = "is damaged or its disk fails: restore it from a backup"
 
-# Primary result codes; Source: https://www.sqlite.org/rescode.html
+# Result codes, primary but for the one; Source: https://www.sqlite.org/rescode.html
 _SQLITE: Final = {
     sqlite3.SQLITE_PERM: _FORBIDDEN,
     sqlite3.SQLITE_BUSY: _HELD,
@@ -34,6 +34,7 @@ _SQLITE: Final = {
     sqlite3.SQLITE_IOERR: _DAMAGED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _FULL,
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: see that its folder is there and may be written to",
     sqlite3.SQLITE_AUTH: _FORBIDDEN,
     sqlite3.SQLITE_NOTADB: _NO_DATABASE,
@@ -98,7 +99,7 @@ def _explain(error: DBAPIError) -> str | None:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)  # None where the driver itself complains
-        return None if code is None else _SQLITE.get(code & 0xFF)
+        return None if code is None else _SQLITE.get(code, _SQLITE.get(code & 0xFF))
     if isinstance(cause, psycopg.Error):
         state = cause.sqlstate
         if state is None:

@@ -104,6 +104,23 @@ def test_writing_leaves_nothing_half_when_the_disk_is_full(tmp_path: Path) -> No
         assert count_attempts(engine) == written + 1
 
 
+def test_open_is_refused_when_the_disk_is_full(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with ExitStack() as stack:
+        if not mount(disk, 1):
+            pytest.skip("a small disk can be mounted by root alone")
+        stack.callback(unmount, disk)
+        url = f"sqlite:///{disk / 'records.db'}"
+        (disk / "records.db").touch()
+        (disk / "filler").write_bytes(bytes(MEBIBYTE - 64 * 1024))
+        with pytest.raises(StoreFailed, match="has no room left on its disk: make room"):
+            open_engine(url)
+        (disk / "filler").unlink()
+        engine = open_engine(url)
+        stack.callback(engine.dispose)
+        assert count_attempts(engine) == 0
+
+
 def test_writing_leaves_nothing_half_when_the_file_may_grow_no_more(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'records.db'}")
     engine.dispose()
