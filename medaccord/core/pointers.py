@@ -8,12 +8,16 @@ from eth_utils.crypto import keccak
 from medaccord.core.documents import MAX_INTEGER, DocumentReader
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
-from medaccord.core.merkle import leaf_hash
 
 RECORD_KIND: Final = "medaccord/record/1"
 """Kind of a pointer to a FHIR resource."""
 
-_TYPES = ("bytes32", "address", "bytes32", "bytes32", "uint64", "bytes32", "bytes32", "bytes32")
+LEAF_TYPES: Final = (
+    *("bytes32", "address", "bytes32", "bytes32", "uint64", "bytes32", "bytes32", "bytes32"),
+)
+"""What a leaf is made of, as Solidity has it."""
+
+_KIND_HASH: Final = keccak(text=RECORD_KIND)
 _MEMBERS = (
     "kind",
     "steward",
@@ -73,20 +77,21 @@ class Pointer:
 
     @property
     def leaf(self) -> Digest:
-        """Leaf under the batch's root; hashed twice over all fields, the kind by its keccak256."""
-        return leaf_hash(
-            _TYPES,
-            [
-                keccak(text=self.kind),
-                self.steward,
-                self.topic,
-                self.record,
-                self.version,
-                self.plaintext,
-                self.ciphertext,
-                self.salt,
-            ],
+        """Leaf under the batch's root; hashed twice over all fields, the kind by its keccak256.
+
+        It is `merkle.leaf_hash` over `LEAF_TYPES`, whose values are a word of 32 bytes each.
+        """
+        words = (
+            _KIND_HASH,
+            bytes.fromhex(self.steward[2:]).rjust(32, b"\0"),
+            self.topic,
+            self.record,
+            self.version.to_bytes(32),
+            self.plaintext,
+            self.ciphertext,
+            self.salt,
         )
+        return Digest(keccak(keccak(b"".join(words))))
 
     def document(self) -> dict[str, Any]:
         """The pointer in JSON."""

@@ -182,13 +182,14 @@ class Preparer:
         )
         sealed, pointer = seal_version(version, content, self._sealer, to=work.public)
         self._staging.add(StagedRow(record=record, version=version.version, sealed=sealed))
-        work.leaves += pointer.leaf
+        leaf = pointer.leaf
+        work.leaves += leaf
         work.index.add(
             IndexEntry(
                 version=version.version,
                 batch=PREPARED,
                 plaintext=plaintext,
-                leaf=pointer.leaf,
+                leaf=leaf,
                 descriptor=self._describe(resource),
             )
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from medaccord.core.canonical import Object, parse_object
 from medaccord.core.descriptor import Descriptor
@@ -26,6 +27,12 @@ from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
+
+_ROW: Final = select(record_version).where(
+    record_version.c.owner == bindparam("owner"),
+    record_version.c.record == bindparam("record"),
+    record_version.c.version == bindparam("version"),
+)
 
 __all__ = ["Found", "History", "Record", "RecordRepository"]
 
@@ -256,20 +263,16 @@ class RecordRepository:
 
     def _checked(self, connection: Connection, found: Found) -> Record:
         entry, name = found.entry, found.descriptor.record
-        row = connection.execute(
-            select(record_version).where(
-                record_version.c.owner == found.owner,
-                record_version.c.record == self._names.record(name),
-                record_version.c.version == entry.version,
-            )
-        ).one_or_none()
+        record = self._names.record(name)
+        place = {"owner": found.owner, "record": record, "version": entry.version}
+        row = connection.execute(_ROW, place).one_or_none()
         if row is None:
             raise VerificationFailed("it is gone from the database")
         held, tree = self._evidence.tree(connection, row.batch_id)
         version = VersionId(
             owner=found.owner,
             name=name,
-            record=self._names.record(name),
+            record=record,
             version=entry.version,
             steward=self._steward,
             topic=held.topic,

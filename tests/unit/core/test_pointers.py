@@ -9,7 +9,8 @@ from eth_utils.crypto import keccak
 
 from medaccord.core.errors import InvalidDocument, InvalidIdentifier, InvalidInput
 from medaccord.core.identifiers import Digest, address
-from medaccord.core.pointers import Pointer, record_key
+from medaccord.core.merkle import leaf_hash
+from medaccord.core.pointers import LEAF_TYPES, Pointer, record_key
 
 HOSPITAL = address("0x" + "11" * 20)
 STRANGER = address("0x" + "22" * 20)
@@ -47,6 +48,20 @@ def test_leaf_is_the_documented_hash_when_made() -> None:
     ]
     assert POINTER.leaf == keccak(keccak(b"".join(words)))
     assert encode(["uint64"], [3]) == words[4]
+
+
+def test_leaf_is_the_merkle_leaf_over_its_types() -> None:
+    values = [
+        keccak(text=POINTER.kind),
+        POINTER.steward,
+        POINTER.topic,
+        POINTER.record,
+        POINTER.version,
+        POINTER.plaintext,
+        POINTER.ciphertext,
+        POINTER.salt,
+    ]
+    assert POINTER.leaf == leaf_hash(LEAF_TYPES, values)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
