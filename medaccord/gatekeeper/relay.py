@@ -124,12 +124,16 @@ class Relay:
         self._standing.check_typed(signed.action.by, signed.action.typed, signed.signature)
         if kind in RESTRICTING:
             return self._restrict(signed, document, wait=wait)
-        owner = self._accounts.owner_of(signed.action.account)
+        if kind == "Ending":
+            self._check_concerned(signed.action.account)  # also who was erased here since
+        else:
+            self._accounts.owner_of(signed.action.account)
         if kind in _RELATIONSHIP and signed.action.typed.message["steward"] != self._steward:
             raise InvalidRequest(f"this is the gatekeeper of {self._steward}: ask the other one")
         if terms is not None:
             # Kept before it is sent: the chain may take a consent whose receipt never arrives.
             opening, consent = _opening(signed, terms), signed.action.digest
+            owner = self._accounts.owner_of(signed.action.account)
             self._openings.keep_terms(signed.action.account, owner, consent, opening)
         return self._send(signed, wait=wait, obeyed=False)
 
