@@ -181,9 +181,7 @@ def erase(
     if not report.anchored:
         typer.echo("The chain is out of reach; the gatekeeper tells it when it is back.")
     if not report.overwritten:
-        typer.echo(
-            "Another process reads the database: what is left in its log is overwritten when it is done."
-        )
+        typer.echo("Another process reads the database: its log is overwritten when that is done.")
 
 
 @app.command("hold")
