@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medaccord.keys.key_folder import KeyFolder
 from medaccord.keys.keystore import Keystore
 from medaccord.keys.passphrase import Passphrase
 
@@ -26,3 +27,18 @@ def another() -> Passphrase:
 @pytest.fixture
 def store(tmp_path: Path) -> Keystore:
     return Keystore(tmp_path / "keystore", cost=CHEAP)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def plain(folder: Path) -> KeyFolder:
+    return KeyFolder.create(folder)
+
+
+@pytest.fixture
+def encrypted(folder: Path, passphrase: Passphrase) -> KeyFolder:
+    return KeyFolder.create(folder, passphrase, cost=CHEAP)
