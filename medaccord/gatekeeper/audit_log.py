@@ -10,8 +10,9 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
 from medaccord.chain.network import Clock
 from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
@@ -174,16 +175,11 @@ class AuditLog:
             ).all()
         entries, erased = [], {}
         for row in rows:
-            place = entry_context(subject.relationship, row.number)
             with suppress(DecryptionFailed):
                 try:
-                    if not row.ciphertext:
-                        raise KeyMissing("this entry was erased")
-                    opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
+                    entries.append(self._open(row))
                 except KeyMissing:
                     erased[row.number] = digest(row.commitment)
-                else:
-                    entries.append(AuditEntry.parse(opened))
         return LogPage(
             count=count,
             head=head,
@@ -191,6 +187,25 @@ class AuditLog:
             erased=erased,
             heads={row.number: digest(row.head) for row in rows},
         )
+
+    def _open(self, row: Row[Any]) -> AuditEntry:
+        place = entry_context(digest(row.relationship), row.number)
+        if not row.ciphertext:
+            raise KeyMissing("this entry was erased")
+        try:
+            opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
+        except KeyMissing:
+            # Its key was retired since we read it, and the row wrapped to a newer one before that.
+            with reading(self._engine) as connection:
+                same = select(audit_entry).where(
+                    audit_entry.c.relationship == row.relationship,
+                    audit_entry.c.number == row.number,
+                )
+                again = connection.execute(same).one()
+            if again.key_generation == row.key_generation:
+                raise
+            return self._open(again)
+        return AuditEntry.parse(opened)
 
 
 def _last(connection: Connection, relationship: Digest) -> tuple[int, Digest]:

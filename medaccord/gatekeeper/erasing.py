@@ -21,10 +21,11 @@ from sqlalchemy import Engine
 from medaccord.chain.network import Clock
 from medaccord.core.errors import ErasureRefused, TransportError
 from medaccord.core.identifiers import Address
-from medaccord.gatekeeper.audit_log import AuditLog, Event, Subject
+from medaccord.gatekeeper.audit_log import AuditLog, Event
 from medaccord.gatekeeper.importing import Importing
 from medaccord.ledger import Ledger
 from medaccord.records import Owner, PatientAccounts, Pseudonyms, Sealer
+from medaccord.records.deleting import forget_settled
 from medaccord.records.erasure import Erased, Erasure
 from medaccord.records.erasure_list import ErasureList
 from medaccord.records.holds import Hold, Holds
@@ -214,6 +215,7 @@ class Erasing:
     def carry_on(self) -> tuple[Rotated, ...]:
         """Finish what was stopped: erasures first, then rotations. Called in the background."""
         self.restore()
+        forget_settled(self._engine)
         return self._rotation.carry_on_all()
 
     # --- How ---
@@ -240,18 +242,13 @@ class Erasing:
         return True
 
     def _note(self, patient: Owner, action: str, name: str | None, *, refused: str = "") -> None:
-        event = self._event(action, name or "", refused)
-        subjects = self._subjects(patient, sealed_to=patient if name else self._names.steward)
-        for subject in subjects:
-            self._log.append(subject, event)
-
-    def _subjects(self, patient: Owner, *, sealed_to: Owner) -> tuple[Subject, ...]:
         with reading(self._engine) as connection:
             accounts = accounts_of(connection, patient)
-        # What is about nobody enrolled, or about the steward, stands in the steward's own log.
-        if not accounts:
-            return (self._log.own(),)
-        return tuple(self._log.subject(account, sealed_to) for account in accounts)
+        if not accounts:  # about nobody enrolled, or about the steward: nothing is named
+            self._log.append(self._log.own(), self._event(action, "", refused))
+        for account in accounts:
+            subject = self._log.subject(account, patient if name else self._names.steward)
+            self._log.append(subject, self._event(action, name or "", refused))
 
     def _event(self, action: str, query: str, refused: str = "") -> Event:
         return Event(

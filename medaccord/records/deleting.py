@@ -7,7 +7,8 @@
 | reason_opening                          |                                                        |
 | patient_account, enrolment_code         | deleted                                                |
 | enrolment_attempt, sign_in_nonce, token | deleted, of its accounts                               |
-| pending_revocation                      | settled ones deleted; the chain has yet to see others  |
+| pending_revocation                      | settled ones deleted; the chain has yet to see others, |
+|                                         | which `forget_settled` deletes then                    |
 | legal_hold                              | deleted: none of them was on                           |
 | imported_file                           | emptied: a file of the patient may be imported again   |
 | audit_entry                             | kept: number, time, commitment, head; what it said is  |
@@ -20,7 +21,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, exists, select, update
+from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
 
 from medaccord.core.errors import KeyMissing, VerificationFailed
 from medaccord.core.identifiers import Digest
@@ -31,6 +32,7 @@ from medaccord.records.patients import accounts_of
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.restating import restate
 from medaccord.records.sealer import Sealer
+from medaccord.store import reading, writing
 from medaccord.store.tables import (
     audit_entry,
     batch,
@@ -50,7 +52,7 @@ from medaccord.store.tables import (
     token,
 )
 
-__all__ = ["NOBODY", "delete_patient", "delete_record", "is_noted"]
+__all__ = ["NOBODY", "delete_patient", "delete_record", "forget_settled", "is_noted"]
 
 NOBODY: Final = Owner("")
 """In the place of a pseudonym: whose it was is not known any more."""
@@ -121,6 +123,22 @@ def delete_patient(connection: Connection, line: ErasureLine, *, accounts: bool 
     _forget_batches(connection, owner)
     connection.execute(delete(imported_file))
     return deleted
+
+
+def forget_settled(engine: Engine) -> None:
+    """Delete the revocations of accounts that stand for nobody any more, once the chain has them.
+
+    Raises:
+        StoreFailed: the database failed.
+    """
+    enrolled = patient_account.c.account == pending_revocation.c.account
+    nobodys = ~exists(select(patient_account.c.account).where(enrolled))
+    wanted = pending_revocation.c.settled_at.is_not(None), nobodys
+    with reading(engine) as connection:
+        if connection.execute(select(pending_revocation.c.id).where(*wanted)).first() is None:
+            return
+    with writing(engine) as connection:
+        connection.execute(delete(pending_revocation).where(*wanted))
 
 
 def _delete_accounts(connection: Connection, owner: Owner) -> None:

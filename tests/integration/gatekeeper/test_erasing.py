@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from medaccord.chain import Contracts
+from medaccord.chain import Contracts, actions
 from medaccord.client import Patient
 from medaccord.core.errors import ErasureRefused, InvalidRequest, KeyStoreFailed
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
+from medaccord.records.erasure_list import ErasureLine, ErasureList
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import BUNDLE, PATIENT_ID, Opener, Visit
 from tests.integration.gatekeeper.desk import Desk, assert_refused
@@ -37,7 +38,7 @@ def found(desk: Desk, patient: LocalSigner) -> set[str]:
     }
 
 
-def actions(desk: Desk, patient: LocalSigner) -> list[tuple[str, str, str, str]]:
+def done(desk: Desk, patient: LocalSigner) -> list[tuple[str, str, str, str]]:
     """What the patient's log says that the steward did."""
     log = desk.audit(patient)
     return [
@@ -55,7 +56,7 @@ def test_record_is_served_no_more_when_it_was_erased(
     report = erasing.erase_record(erasing.patient(PATIENT_ID), observation)
     assert (report.versions, report.anchored, report.rotated) == (1, True, None)
     assert found(desk, patient) == before - {observation}
-    assert ("erase-record", observation, "done", "") in actions(desk, patient)
+    assert ("erase-record", observation, "done", "") in done(desk, patient)
 
 
 def test_record_stays_erased_when_its_bundle_is_imported_again(
@@ -161,7 +162,7 @@ def test_hold_refuses_the_erasure_and_both_are_logged(
     assert erasing.holds() == (hold,)
     erasing.lift_hold(hold.id)
     assert erasing.holds() == ()
-    assert actions(desk, patient) == [
+    assert done(desk, patient) == [
         ("place-hold", observation, "done", ""),
         ("erase-record", observation, "refused", "legal-hold"),
         ("erase-patient", "", "refused", "legal-hold"),
@@ -174,7 +175,7 @@ def test_reason_of_a_hold_is_not_told_to_the_patient(
 ) -> None:
     erasing = gatekeeper.erasing
     erasing.place_hold(erasing.patient(PATIENT_ID), None, "Litigation-Canary")
-    assert ("place-hold", "", "done", "") in actions(desk, patient)
+    assert ("place-hold", "", "done", "") in done(desk, patient)
     assert "Litigation-Canary" not in str(desk.audit(patient))
 
 
@@ -185,7 +186,7 @@ def test_records_are_served_and_the_log_reads_when_keys_were_renewed(
     assert erasing.rotate(erasing.patient(PATIENT_ID), destroy_old=True).retired
     assert erasing.rotate(erasing.steward, destroy_old=True).retired
     assert found(desk, patient) == before
-    assert ("rotate-key-and-destroy-old", "", "done", "") in actions(desk, patient)
+    assert ("rotate-key-and-destroy-old", "", "done", "") in done(desk, patient)
 
 
 def test_patient_is_gone_again_when_an_older_backup_is_opened(
@@ -221,3 +222,43 @@ def test_nothing_is_erased_when_the_key_store_is_gone(
         gatekeeper.erasing.erase_patient(gatekeeper.erasing.patient(PATIENT_ID))
     (folder / "away").rename(folder / "keys")
     assert found(desk, patient) == before
+
+
+def test_erasure_that_was_decided_is_finished_in_the_background(
+    gatekeeper: Gatekeeper, desk: Desk, patient: LocalSigner, folder: Path
+) -> None:
+    anna = gatekeeper.erasing.patient(PATIENT_ID)
+    line = ErasureLine(
+        owner=anna, record=None, upto_generation=1, erased_at=gatekeeper.network.clock()
+    )
+    ErasureList(folder / "keys").append(line)
+    assert len(found(desk, patient)) > 0
+    assert gatekeeper.erasing.carry_on() == ()
+    answer = desk.get("Observation", desk.sign_in(patient), patient)
+    assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
+
+
+def test_revocation_of_an_erased_patient_stays_until_the_chain_has_it(
+    gatekeeper: Gatekeeper,
+    cable: Cable,
+    desk: Desk,
+    patient: LocalSigner,
+    contracts: Contracts,
+    folder: Path,
+) -> None:
+    revocation = actions.forbid_emergency(contracts, patient=patient.address, serial=1)
+    cable.is_cut = True
+    assert desk.relay(revocation, patient).json()["obeyed"]
+    cable.mend()
+    erasing = gatekeeper.erasing
+    erasing.erase_patient(erasing.patient(PATIENT_ID))
+    erasing.carry_on()
+    assert len(gatekeeper.ledger.held()) == 1
+    gatekeeper.relay.retry()
+    gatekeeper.ledger.sync()
+    assert gatekeeper.ledger.held() == ()
+    with closing(sqlite3.connect(folder / "records.db")) as database:
+        count = "select count(*) from pending_revocation"
+        assert database.execute(count).fetchone() != (0,)
+        erasing.carry_on()
+        assert database.execute(count).fetchone() == (0,)
