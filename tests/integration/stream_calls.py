@@ -9,7 +9,7 @@ from web3.contract.contract import ContractFunction
 
 from medaccord.chain import Contracts, FounderAdmission, Network, Role, Sender, connect, deploy
 from medaccord.chain.actions import append
-from medaccord.core.identifiers import ZERO_DIGEST, Address, digest
+from medaccord.core.identifiers import Address, digest
 from medaccord.keys import LocalSigner
 
 ROOT = digest(b"\x77" * 32)
