@@ -191,9 +191,7 @@ class Gatekeeper:
             steward=steward,
             network=network,
             ledger=ledger,
-            importer=Importer(
-                engine, sealer, names, steward, unlabelled=unlabelled, labels=labels
-            ),
+            importer=Importer(engine, sealer, names, steward, unlabelled=unlabelled, labels=labels),
             anchors=BatchAnchors(
                 engine=engine,
                 steward=steward,
