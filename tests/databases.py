@@ -117,6 +117,7 @@ class PostgreSQL:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # what interrupts us must not end it before it tidied up
                 **self._as,
             )
         self._await_answer()
