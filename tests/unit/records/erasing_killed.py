@@ -99,7 +99,7 @@ class Parts:
         return found
 
 
-def killed(run: Callable[[Parts], object], url: str, folder: Path, step: int) -> bool:
+def killed(run: Callable[[Parts], object], parts: Parts, folder: Path, step: int) -> bool:
     """Run in a process of its own, killed before a step; say whether it came that far."""
     child = os.fork()
     if child == 0:
@@ -117,7 +117,6 @@ def killed(run: Callable[[Parts], object], url: str, folder: Path, step: int) ->
             if name != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR):
                 count()
 
-        parts = Parts.open(url, folder)
         event.listen(parts.engine, "begin", count)
         event.listen(parts.engine, "commit", count)
         sys.addaudithook(watch)
@@ -209,8 +208,7 @@ def main() -> None:
         restore()
         shutil.rmtree(folder)
         shutil.copytree(kept / "keys", folder)
-        died = killed(run, url, folder, step)
-        parts = Parts.open(url, folder)
+        died = killed(run, parts, folder, step)  # which has no connection open
         check(parts, before)
         parts.engine.dispose()
         if not died:
