@@ -1,48 +1,25 @@
-"""The ledger says what the contracts say, whatever happened on the way."""
+"""The ledger resumes, is shared, and undoes what a reorganisation took back."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
 from medaccord.chain.embedded import EmbeddedChain
-from medaccord.chain.events import OrganisationAdmitted
 from medaccord.core.errors import DeploymentMismatch
 from medaccord.core.identifiers import Digest
 from medaccord.keys import LocalSigner
 from medaccord.ledger import Follower, Ledger, Projection
-from medaccord.ledger.projection import APPLIED
 from medaccord.store import open_engine
 from tests.integration.conftest import Setting
-from tests.integration.contract_views import compare
 from tests.integration.ledger_setting import Story, count_events, everything
-from tests.integration.random_history import RandomHistory
 
 
 @pytest.fixture
 def ledger(setting: Setting, engine: Engine) -> Ledger:
     return Ledger(setting.network, setting.contracts, engine)
-
-
-def test_projections_say_what_the_contracts_say_over_a_random_history(
-    setting: Setting, engine: Engine
-) -> None:
-    network = setting.chain.network(confirmations=3)
-    follower = Follower(network, setting.contracts, engine)
-    world = RandomHistory(setting, random.Random(5))
-    for _ in range(5):
-        world.take(30)
-        tip = follower.sync()
-        with follower.views() as known:
-            compare(world, known.newest, tip, sample=2)
-            compare(world, known.final, network.block(tip.number - 3), sample=1)
-    with follower.views() as known:
-        compare(world, known.newest, tip, sample=8)
-    assert sum(world.done.values()) >= 150
-    assert world.done.keys() >= {kind.__name__ for kind in APPLIED - {OrganisationAdmitted}}
 
 
 def state_of(follower: Follower) -> dict[str, object]:
