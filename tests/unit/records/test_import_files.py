@@ -1,56 +1,24 @@
-"""Files of many patients: taken in whole or not at all, staged outside the database, resumable."""
+"""Files of many patients: taken in whole or not at all, resumable, and by several at once."""
 
-import errno
-import json
-import os
-import resource
-import sqlite3
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete, event, func, insert, select
+from sqlalchemy import delete, insert, select
 
-from medaccord.core.errors import InvalidBundle, KeyMissing, StoreFailed
+from medaccord.core.errors import InvalidBundle
 from medaccord.core.identifiers import Address, address
-from medaccord.keys import PublicKey
-from medaccord.records import Importer, Owner, Sealer
-from medaccord.records.sealer import SealedColumns
-from medaccord.records.staging import Staging, staging_folder
 from medaccord.store import reading, tables, writing
 from tests.unit.records.conftest import NOW, Hospital
-from tests.unit.records.ndjson import observation, practitioner, write
+from tests.unit.records.ndjson import count, observation, of_two, practitioner, write
 from tests.unit.records.ndjson import patient as person
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Two patients, two practitioners, and one observation of each patient's."""
-    return write(
-        tmp_path / "export.ndjson",
-        person("anna-1"),
-        practitioner("dr-1"),
-        observation("hb", "anna-1"),
-        person("berta-2"),
-        observation("hb2", "berta-2"),
-        practitioner("dr-2"),
-    )
-
-
-def count(hospital: Hospital) -> dict[str, int]:
-    names = ("batch", "record_version", "record_index", "imported_file")
-    with reading(hospital.engine) as connection:
-        return {
-            name: connection.execute(
-                select(func.count()).select_from(tables.metadata.tables[name])
-            ).scalar_one()
-            for name in names
-        }
+    return of_two(tmp_path / "export.ndjson")
 
 
 def test_file_is_taken_in_with_a_batch_for_each_patient_and_one_for_the_steward(
@@ -244,177 +212,3 @@ def test_log_is_not_kept_waiting_while_an_import_is_prepared(
 
     imported = hospital.importer.import_file(file, at=NOW, progress=write_to_the_log)
     assert imported.new_versions == 6
-
-
-# --- Faults ---
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file of this process may become longer, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_nothing_is_taken_in_when_there_is_no_room_to_prepare_it(
-    hospital: Hospital, patient: Address, tmp_path: Path
-) -> None:
-    path = write(
-        tmp_path / "big.ndjson",
-        person("anna-1"),
-        *(observation(f"o{i}", "anna-1", "x" * 1_000_000) for i in range(4)),
-    )
-    before = count(hospital)
-    with room_for(3_000_000), pytest.raises(StoreFailed) as caught:
-        hospital.importer.import_file(path, at=NOW)
-    assert os.strerror(errno.EFBIG) in str(caught.value)
-    assert str(caught.value).endswith("then import again: nothing was taken in")
-    assert count(hospital) == before
-    assert hospital.importer.import_file(path, at=NOW).new_versions == 5
-
-
-def test_nothing_is_taken_in_when_the_database_is_full(
-    hospital: Hospital, patient: Address, tmp_path: Path
-) -> None:
-    if hospital.engine.dialect.name != "sqlite":
-        pytest.skip("the size of a PostgreSQL database cannot be bounded from here")
-    path = write(
-        tmp_path / "big.ndjson",
-        person("anna-1"),
-        *(observation(f"o{i}", "anna-1", "x" * 1_000_000) for i in range(4)),
-    )
-    before = count(hospital)
-    with hospital.engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-
-    @event.listens_for(hospital.engine, "connect")
-    def limit(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {pages + 100}")
-
-    hospital.engine.dispose()
-    with pytest.raises(StoreFailed, match="has no room left on its disk"):
-        hospital.importer.import_file(path, at=NOW)
-    assert count(hospital) == before
-
-
-class Vanishing(Sealer):
-    """A sealer over a key store that is gone after a while."""
-
-    def __init__(self, hospital: Hospital, after: int) -> None:
-        super().__init__(hospital.keys)
-        self._left = after
-
-    def seal(
-        self, owner: Owner, plaintext: bytes, context: bytes, *, to: PublicKey | None = None
-    ) -> SealedColumns:
-        self._left -= 1
-        if self._left < 0:
-            raise KeyMissing("the key store is gone")
-        return super().seal(owner, plaintext, context, to=to)
-
-
-@pytest.mark.parametrize("after", [0, 3, 9, 11])
-def test_nothing_is_taken_in_when_the_key_store_goes_away(
-    hospital: Hospital, patient: Address, other_patient: Address, file: Path, after: int
-) -> None:
-    """At the first record, in the middle, and in the transaction that takes it in."""
-    before = count(hospital)
-    sealer = Vanishing(hospital, after)
-    importer = Importer(hospital.engine, sealer, hospital.names, hospital.account)
-    with pytest.raises(KeyMissing, match="the key store is gone"):
-        importer.import_file(file, at=NOW)
-    assert count(hospital) == before
-    assert hospital.importer.import_file(file, at=NOW).new_versions == 6
-
-
-def test_nothing_is_taken_in_when_a_key_is_erased_in_the_middle(
-    hospital: Hospital, patient: Address, other_patient: Address, file: Path
-) -> None:
-    def erase(done: int, total: int) -> None:
-        if done == total:
-            hospital.keys.erase(hospital.names.patient("anna-1"))
-
-    before = count(hospital)
-    with pytest.raises(KeyMissing):
-        hospital.importer.import_file(file, at=NOW, progress=erase)
-    assert count(hospital) == before
-
-
-def test_patient_is_left_out_when_it_was_erased_in_the_middle(
-    hospital: Hospital, patient: Address, other_patient: Address, file: Path
-) -> None:
-    def erase(done: int, total: int) -> None:
-        if done == total:
-            anna = hospital.names.patient("anna-1")
-            with writing(hospital.engine) as connection:
-                mine = tables.patient_account.c.patient_ref == anna
-                connection.execute(delete(tables.patient_account).where(mine))
-            hospital.keys.erase(anna)
-
-    imported = hospital.importer.import_file(file, at=NOW, progress=erase)
-    assert (imported.patients, imported.left_out, imported.new_versions) == (1, 1, 4)
-    assert count(hospital)["imported_file"] == 0
-
-
-def test_string_of_fifty_megabytes_is_taken_in_and_given_back(
-    hospital: Hospital, patient: Address, tmp_path: Path
-) -> None:
-    if hospital.engine.dialect.name != "sqlite":
-        pytest.skip("shown on one database: it takes long, and a text has no length of its own")
-    text = "x" * 50_000_000
-    path = write(tmp_path / "long.ndjson", person("anna-1"), observation("o", "anna-1", text))
-    for batch in hospital.importer.import_file(path, at=NOW).batches:
-        hospital.anchor(batch)
-    content = hospital.read(patient)["Observation/o"].content
-    assert json.loads(content)["valueString"] == text
-
-
-# --- What is staged ---
-
-
-def test_staged_rows_have_no_name_and_hold_nothing_readable(
-    hospital: Hospital, patient: Address, other_patient: Address, file: Path
-) -> None:
-    folder = staging_folder(hospital.engine.url)
-    seen: list[bytes] = []
-
-    def look(done: int, total: int) -> None:
-        for link in Path("/proc/self/fd").iterdir():
-            target = os.readlink(link) if link.is_symlink() else ""
-            if target.startswith(str(folder)) and target.endswith("(deleted)"):
-                assert os.stat(link).st_mode & 0o077 == 0
-                seen.append(link.read_bytes())
-
-    before = set(folder.iterdir())
-    big = write(
-        file.with_name("big.ndjson"),
-        person("anna-1"),
-        *(observation(f"canary-{i}", "anna-1", "Canary " * 4_000) for i in range(4)),
-    )
-    hospital.importer.import_file(big, at=NOW, progress=look)
-    staged = max(seen, key=len)
-    assert len(staged) > 28_000
-    for canary in (b"Canary", b"canary", b"anna-1", b"Observation", b"2025-11-03"):
-        assert canary not in staged
-    if hospital.engine.dialect.name == "sqlite":
-        assert {path.name for path in set(folder.iterdir()) - before} <= {
-            "records.db-wal",
-            "records.db-shm",
-        }
-
-
-def test_staging_is_refused_when_its_folder_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreFailed, match="No such file or directory"):
-        Staging(tmp_path / "none")
-
-
-def test_staging_is_beside_the_database_when_that_is_a_file(hospital: Hospital) -> None:
-    folder = staging_folder(hospital.engine.url)
-    if hospital.engine.dialect.name == "sqlite":
-        assert folder == Path(str(hospital.engine.url.database)).parent
-    else:
-        assert folder == Path(tempfile.gettempdir())
