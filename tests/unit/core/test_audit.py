@@ -118,7 +118,9 @@ def test_commitment_differs_when_one_field_does(change: dict[str, Any]) -> None:
 
 
 def test_entry_is_refused_when_its_outcome_is_unknown() -> None:
-    with pytest.raises(InvalidDocument, match="the outcome 'perhaps' is none of released, refused, done"):
+    with pytest.raises(
+        InvalidDocument, match="the outcome 'perhaps' is none of released, refused, done"
+    ):
         entry(1, outcome="perhaps")
 
 
