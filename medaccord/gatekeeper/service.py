@@ -39,7 +39,7 @@ from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.standing import Standing
 from medaccord.keys import FolderPatientKeys, Passphrase, Signer, StewardSecrets
-from medaccord.ledger import Ledger
+from medaccord.ledger import Following, Ledger
 from medaccord.records import (
     Importer,
     PatientAccounts,
@@ -61,6 +61,9 @@ BOUNDS: Final = Bounds(
     max_head_age=timedelta(minutes=5),
 )
 """What a gatekeeper bears unless told otherwise."""
+
+_LONGEST_SILENCE: Final = timedelta(seconds=10)
+"""How long new blocks are waited for where the node tells of them, before it is asked."""
 
 
 class Gatekeeper:
@@ -92,6 +95,7 @@ class Gatekeeper:
         log_interval: timedelta,
         poll_interval: timedelta,
         retry_interval: timedelta,
+        heads_url: str | None,
     ) -> None:
         """Wire everything; see `open`."""
         self.steward = steward
@@ -222,6 +226,7 @@ class Gatekeeper:
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
         )
+        self._following = _following(ledger, poll_interval, heads_url)
         self._server: RunningServer | None = None
 
     @classmethod
@@ -241,6 +246,7 @@ class Gatekeeper:
         log_interval: timedelta = timedelta(minutes=10),
         poll_interval: timedelta = timedelta(),
         retry_interval: timedelta = timedelta(seconds=30),
+        heads_url: str | None = None,
     ) -> Self:
         """Open a gatekeeper: its database, its keys, its connection to the chain.
 
@@ -260,7 +266,9 @@ class Gatekeeper:
             bounds: how stale the ledger may be for a decision.
             log_interval: how often the audit logs are anchored when there is something new.
             poll_interval: how long an answer of the chain is good; zero asks it at every request.
+                Above zero the chain is also followed at this interval while `serve` answers.
             retry_interval: how often what could not be sent is sent again.
+            heads_url: where the node tells of new blocks, `ws://…`: they are followed at once.
 
         Raises:
             DeploymentMismatch: the chain is another one, or the contracts are not ours.
@@ -286,6 +294,7 @@ class Gatekeeper:
                 log_interval=log_interval,
                 poll_interval=poll_interval,
                 retry_interval=retry_interval,
+                heads_url=heads_url,
             )
             # Whatever backup this database is: what was erased is not in it when we answer.
             opened.erasing.restore()
@@ -322,6 +331,8 @@ class Gatekeeper:
         self._server = serve(create_app(self, address.rstrip("/")), listener)
         for job in self._background:
             job.start()
+        if self._following is not None:
+            self._following.start()
         return self._server
 
     def import_bundle(self, data: bytes, account: Address) -> ImportReport:
@@ -348,9 +359,18 @@ class Gatekeeper:
         """Stop answering, finish what is under way, and close the database."""
         if self._server is not None:
             self._server.stop()
+        if self._following is not None:
+            self._following.stop()
         for job in self._background:
             job.stop()
         self._engine.dispose()
+
+
+def _following(ledger: Ledger, every: timedelta, heads: str | None) -> Following | None:
+    """Whoever keeps the ledger at the head; None where each request asks the chain anyway."""
+    if not every and heads is None:
+        return None
+    return Following(ledger, every=every or _LONGEST_SILENCE, heads=heads)
 
 
 def _derived(secrets: StewardSecrets, use: str) -> bytes:

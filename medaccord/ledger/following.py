@@ -70,10 +70,8 @@ class Following:
         self.failure: MedaccordError | None = None
 
     def __enter__(self) -> Self:
-        """Begin, on a thread of its own."""
-        self._thread.start()
-        if self._heads is not None:
-            self._heads.start()
+        """As `start`."""
+        self.start()
         return self
 
     def __exit__(
@@ -82,12 +80,24 @@ class Following:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop; a sync under way is finished first."""
+        """As `stop`."""
+        self.stop()
+
+    def start(self) -> None:
+        """Begin, on a thread of its own. Starting twice does no harm."""
+        if self._thread.ident is None:
+            self._thread.start()
+            if self._heads is not None:
+                self._heads.start()
+
+    def stop(self) -> None:
+        """Stop; a sync under way is finished first. Stopping twice does no harm."""
         self._stop.set()
         self._wake.set()
-        if self._heads is not None:
-            self._heads.stop()
-        self._thread.join()
+        if self._thread.ident is not None:
+            if self._heads is not None:
+                self._heads.stop()
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -19,7 +19,7 @@ from tests.integration.conftest import Setting
 from tests.integration.contract_views import compare
 from tests.integration.random_history import RandomHistory
 
-ROUNDS = int(os.environ.get("MEDACCORD_HISTORY_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("MEDACCORD_HISTORY_ROUNDS", "4"))
 """Of forty actions each."""
 
 EARLIER = 2
