@@ -105,7 +105,12 @@ class HttpNode(HTTPProvider):
             return self._post(sent, until)
         except httpx.TimeoutException as error:
             raise TimeoutError(f"no answer within {self._timeout:g} seconds") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # These quote the address or parts of it, where a password or a key of the provider may be.
+        except httpx.HTTPStatusError as error:
+            raise ConnectionError(f"HTTP status {error.response.status_code}") from None
+        except (httpx.InvalidURL, UnicodeError):
+            raise ConnectionError("its address is malformed") from None
+        except httpx.HTTPError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 
     def _post(self, sent: bytes, until: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from medaccord.chain import Network
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import digest
+
+SECRET = 3 * "hid" + "den"
+"""In no line of this file, which tracebacks quote."""
 
 BLOCK = {
     "number": "0x0",
@@ -94,7 +98,7 @@ def test_connecting_fails_when_something_else_answers(answer: Any, status: int) 
 
 def test_block_is_refused_when_the_node_has_none() -> None:
     network = EmbeddedChain().network()
-    with pytest.raises(TransportError, match="0x63"):
+    with pytest.raises(TransportError, match="the node has no block 99"):
         network.block(99)
 
 
@@ -107,4 +111,20 @@ def test_secrets_of_the_address_are_not_told_when_nobody_answers() -> None:
     with pytest.raises(TransportError) as caught:
         Network.connect("http://user:hidden@127.0.0.1:1/v3/hidden")
     assert str(caught.value).startswith("no Ethereum node answers at http://***@127.0.0.1:1/***: ")
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [302, 401, 500])
+def test_refusal_of_a_node_shows_no_secret_of_its_address(status: int) -> None:
+    with node("", status=status) as url, pytest.raises(TransportError) as caught:
+        connect(f"{url.replace('//', f'//user:{SECRET}@')}/v3/{SECRET}")
+    assert str(caught.value).endswith(f"HTTP status {status}")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", ["a..b", 64 * "a" + ".example", "name:hidden"])
+def test_address_that_no_node_has_is_refused_and_not_shown(host: str) -> None:
+    with pytest.raises(TransportError) as caught:
+        connect(f"http://{host}/hidden")
+    assert str(caught.value).endswith("its address is malformed")
     assert "hidden" not in str(caught.value)
