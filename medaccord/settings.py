@@ -72,7 +72,10 @@ class Setting:
 
 def _seconds(value: object) -> object:
     if isinstance(value, str) and _SECONDS.fullmatch(value.strip()):
-        return timedelta(seconds=float(value))
+        try:
+            return timedelta(seconds=float(value))
+        except OverflowError:
+            raise ValueError("it should be less than three million years") from None
     return value
 
 
@@ -108,7 +111,14 @@ def _database(value: str) -> str:
     return value
 
 
-_Path = Annotated[Path, AfterValidator(Path.expanduser)]
+def _expanded(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("it begins with the home of a user who is not known here") from None
+
+
+_Path = Annotated[Path, AfterValidator(_expanded)]
 _Span = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_not_negative)]
 _Period = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
 

@@ -115,6 +115,8 @@ def test_home_is_put_in_for_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         ("log_interval", "PT0S", "is 'PT0S': it should be more than zero"),
         ("poll_interval", "-PT1S", "is '-PT1S': it should be no less than zero"),
         ("poll_interval", "soon", "is 'soon': input should be a valid timedelta"),
+        ("poll_interval", 30 * "9", ": it should be less than three million years"),
+        ("keys_folder", "~nobody-here/keys", ": it begins with the home of a user who is not"),
         ("account", "0x12", "is '0x12': it should be 0x and 40 hex digits"),
         ("account", HOSPITAL.replace("f39F", "F39f"), "in the capitals of EIP-55"),
         ("unlabelled", "open", "is 'open': input should be 'restricted' or 'normal'"),
