@@ -20,6 +20,7 @@ MAX_BYTES: Final = 1024
 """Longest passphrase, in bytes of UTF-8, inclusive."""
 
 _ENDINGS: Final = (b"\r\n", b"\n")
+_DESCRIPTORS: Final = 2**31
 
 
 class Passphrase:
@@ -73,6 +74,8 @@ class Passphrase:
         Raises:
             InvalidInput: it is not open, a terminal, empty, or longer than `MAX_BYTES`.
         """
+        if not 0 <= descriptor < _DESCRIPTORS:
+            raise InvalidInput(f"{descriptor} is no file descriptor")
         if os.isatty(descriptor):
             raise InvalidInput(
                 f"file descriptor {descriptor} is a terminal, which would show the passphrase:"

@@ -168,6 +168,13 @@ def test_descriptor_is_refused_when_it_is_not_open(pipe: Callable[[bytes], int])
         Passphrase.from_descriptor(descriptor)
 
 
+@pytest.mark.parametrize("descriptor", [-1, 2**31, 10**30])
+def test_descriptor_is_refused_when_none_has_such_a_number(descriptor: int) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Passphrase.from_descriptor(descriptor)
+    assert caught.value.problem == f"{descriptor} is no file descriptor"
+
+
 def test_descriptor_is_refused_when_it_is_a_terminal() -> None:
     ours, theirs = pty.openpty()
     with pytest.raises(InvalidInput, match="is a terminal, which would show the passphrase"):
