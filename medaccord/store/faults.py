@@ -16,6 +16,7 @@ from medaccord.core.errors import StoreFailed
 __all__ = ["faults_told", "place_of", "sentence_for"]
 
 _OUT_OF_REACH: Final = "is out of reach: see that it runs, and that its URL is right"
+_OPTIONS: Final = "cannot be connected to as its URL says: see to the options that follow its name"
 _LOST: Final = "was lost in the middle: see that it runs, then try again"
 _FULL: Final = "has no room left on its disk: make room, then try again"
 _HELD: Final = "is held by another program for too long: let that finish or end it, then try again"
@@ -103,6 +104,8 @@ def _explain(error: DBAPIError) -> str | None:
     if isinstance(cause, psycopg.Error):
         state = cause.sqlstate
         if state is None:
+            if error.statement is None and isinstance(cause, psycopg.ProgrammingError):
+                return _OPTIONS  # nothing was asked of it yet: libpq does not take the URL
             lost = isinstance(cause, psycopg.OperationalError)
             return (_LOST if error.connection_invalidated else _OUT_OF_REACH) if lost else None
         return next((_POSTGRESQL[state[:n]] for n in (5, 3, 2) if state[:n] in _POSTGRESQL), None)

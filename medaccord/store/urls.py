@@ -33,7 +33,8 @@ def database_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        shown = "it is not shown, for it may hold a password" if "@" in url else repr(url)
+        secret = "@" in url or "?" in url
+        shown = "it is not shown, for it may hold a password" if secret else repr(url)
         raise InvalidInput(
             f"not the URL of a database (such as sqlite:///records.db): {shown}"
         ) from None  # some versions repeat the URL
@@ -51,16 +52,31 @@ def _sqlite(url: URL) -> URL:
     name = url.database
     if not name or name == ":memory:":
         raise InvalidInput("a database in memory keeps no audit log: name a file")
+    if url.host or url.username or url.password or url.port:
+        raise InvalidInput(
+            "a database of SQLite is on no host: sqlite:///records.db, and a fourth slash where the"
+            " path is absolute"
+        )
     if name.startswith("file:") or url.query:
         # SQLite's own URIs can ask for memory, for no locks, or for no other process
         raise InvalidInput(
             "a database of SQLite is named by its file alone (sqlite:///records.db),"
             " without file: and without options"
         )
-    return url.set(drivername="sqlite", database=str(Path(name).resolve()))
+    try:
+        path = Path(name).resolve()
+    except (RuntimeError, ValueError):
+        raise InvalidInput(
+            f"not a file for a database, or a symbolic link that leads to itself: {name!r}"
+        ) from None
+    return url.set(drivername="sqlite", database=str(path))
 
 
 def _postgresql(url: URL) -> URL:
     if not url.database:
         raise InvalidInput("name the database (postgresql://user@host/records)")
+    try:
+        (url.host or "").encode("idna")
+    except UnicodeError:
+        raise InvalidInput(f"no host of a database has such a name: {url.host!r}") from None
     return url.set(drivername="postgresql+psycopg")

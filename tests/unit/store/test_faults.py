@@ -299,3 +299,15 @@ def test_use_is_refused_when_every_connection_is_lent(database_url: str) -> None
         with pytest.raises(StoreFailed, match="has no connection left: let others finish"):
             count_attempts(engine)
     engine.dispose()
+
+
+@pytest.mark.parametrize("options", ["nothing=like-that", "connect_timeout=soon"])
+def test_open_is_refused_when_the_url_has_options_that_nobody_knows(options: str) -> None:
+    url = f"postgresql://user:hidden-word@127.0.0.1:1/records?{options}"
+    with pytest.raises(StoreFailed) as caught:
+        open_engine(url)
+    assert str(caught.value) == (
+        "the database records on 127.0.0.1:1 cannot be connected to as its URL says:"
+        " see to the options that follow its name"
+    )
+    assert_hides_password(caught.value, url)

@@ -71,10 +71,38 @@ def test_url_is_refused_when_it_is_malformed() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql:/user:secret@host/records", "postgresql://user:secret@host:port/records"]
+    "url",
+    [
+        "postgresql:/user:secret@host/records",
+        "postgresql://user:secret@host:port/records",
+        "postgresql://one:1,other:2/records?password=secret",
+    ],
 )
 def test_refusal_shows_no_password_when_the_url_is_malformed(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         database_url(url)
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("url", ["sqlite://srv/records.db", "sqlite://user:secret@srv/records.db"])
+def test_file_is_refused_when_a_slash_is_missing_before_its_path(url: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        database_url(url)
+    assert caught.value.problem == (
+        "a database of SQLite is on no host: sqlite:///records.db, and a fourth slash where the"
+        " path is absolute"
+    )
+
+
+def test_file_is_refused_when_its_name_cannot_be_one() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        database_url("sqlite:///records\0.db")
+    assert caught.value.problem.startswith("not a file for a database")
+
+
+@pytest.mark.parametrize("host", ["a..b", 64 * "a" + ".example"])
+def test_host_is_refused_when_no_name_is_so_formed(host: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        database_url(f"postgresql://user:secret@{host}/records")
+    assert caught.value.problem == f"no host of a database has such a name: {host!r}"
