@@ -150,7 +150,7 @@ class KeyFolder:
             try:
                 return tuple(os.listdir(self.path / folder))
             except FileNotFoundError:
-                self._check()
+                self._check_same()
                 return ()
 
     def read(self, name: str) -> bytes:
@@ -202,8 +202,7 @@ class KeyFolder:
     def _writing(self, name: str) -> Iterator[None]:
         """Hold the folder with other writers, and make sure that it is the one that was opened."""
         with files.locked(self.path, alone=False):
-            if self._read_secret() != self.secret:
-                raise KeyStoreFailed(f"{self.path} is another key store than the one opened")
+            self._check_same()
             if "/" in name:
                 files.private_folder((self.path / name).parent)
             yield
@@ -212,9 +211,14 @@ class KeyFolder:
         try:
             os.stat(self.path / name)
         except FileNotFoundError:
-            self._check()
+            self._check_same()
             return False
         return True
+
+    def _check_same(self) -> None:
+        """Make sure, before a file counts as missing, that it is the folder that was opened."""
+        if self._read_secret() != self.secret:
+            raise KeyStoreFailed(f"{self.path} is another key store than the one opened")
 
     def _check(self) -> None:
         if not (self.path / SECRET_FILE).exists():

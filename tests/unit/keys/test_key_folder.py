@@ -202,12 +202,26 @@ def test_nothing_counts_as_erased_and_nothing_is_made_when_the_store_is_gone(
     assert not folder.is_dir() or not list(folder.glob("*"))
 
 
-def test_no_key_is_made_when_another_store_is_in_its_place(plain: KeyFolder, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda keys: keys.create(PATIENT),
+        lambda keys: keys.public(PATIENT),
+        lambda keys: keys.private(PATIENT, 1),
+        lambda keys: keys.generations(PATIENT),
+        lambda keys: keys.erase(PATIENT),
+    ],
+    ids=["create", "public", "private", "generations", "erase"],
+)
+def test_nothing_counts_as_erased_and_nothing_is_made_when_another_store_is_in_its_place(
+    plain: KeyFolder, folder: Path, use: Callable[[FolderPatientKeys], object]
+) -> None:
     keys = FolderPatientKeys(plain)
+    keys.create(PATIENT)
     shutil.rmtree(folder)
     KeyFolder.create(folder)
     with pytest.raises(KeyStoreFailed, match="is another key store than the one opened"):
-        keys.create(PATIENT)
+        use(keys)
 
 
 def test_file_that_is_damaged_is_told_by_its_name(encrypted: KeyFolder, folder: Path) -> None:
