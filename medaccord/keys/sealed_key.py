@@ -37,6 +37,7 @@ MAX_DOCUMENT_BYTES: Final = 64 * 1024
 """Longest document, in bytes, inclusive."""
 
 _MAX_LANES: Final = 16
+_MAX_BLOCK: Final = 64
 _R: Final = 8
 _P: Final = 1
 _KEY_BYTES: Final = 32
@@ -50,10 +51,11 @@ def check_scrypt(n: int, r: int, p: int) -> None:
     """Refuse parameters that no honest file has, before they cost a machine its memory.
 
     Raises:
-        InvalidInput: n is no power of two from 2 on, another is not positive, or all of it takes
-            more than `MAX_MEMORY` or more than sixteen lanes.
+        InvalidInput: n is no power of two from 2 on, r is not from 1 to 64, p is not from 1 to 16,
+            or all of it takes more than `MAX_MEMORY`.
     """
-    honest = n >= 2 and n & (n - 1) == 0 and r >= 1 and 1 <= p <= _MAX_LANES
+    # A large r costs little memory where n is small, but minutes.
+    honest = n >= 2 and n & (n - 1) == 0 and 1 <= r <= _MAX_BLOCK and 1 <= p <= _MAX_LANES
     if not honest or 128 * n * r > MAX_MEMORY:
         raise InvalidInput(f"its scrypt parameters n={n}, r={r}, p={p} are not ones to run")
 

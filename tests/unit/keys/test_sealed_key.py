@@ -120,6 +120,15 @@ def test_document_is_refused_when_it_is_no_json_object(data: bytes) -> None:
         SealedKey.decode(data, kind=X25519, where="k.json")
 
 
+@pytest.mark.parametrize(("n", "r"), [(2, 0), (2, 65), (2, 2**22)])
+def test_document_is_refused_when_it_asks_for_dishonest_blocks(
+    document: dict[str, Any], n: int, r: int
+) -> None:
+    document["kdf"] |= {"n": n, "r": r}
+    with pytest.raises(InvalidInput, match=f"is damaged: its scrypt parameters n={n}, r={r}, p=1"):
+        decoded(document)
+
+
 @pytest.mark.parametrize("n", [0, 1, 3, 2**21, 2**62])
 def test_document_is_refused_when_it_asks_for_dishonest_work(
     document: dict[str, Any], n: int
