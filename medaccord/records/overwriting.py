@@ -29,9 +29,7 @@ def overwrite(engine: Engine) -> bool:
     """
     if engine.dialect.name != "sqlite":
         return True
-    with closing(
-        engine.raw_connection()
-    ) as connection:  # in no transaction
+    with closing(engine.raw_connection()) as connection:  # in no transaction
         cursor = connection.cursor()
         for _ in range(_TRIES):
             try:
