@@ -112,6 +112,8 @@ def _database(value: str) -> str:
 
 
 def _expanded(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("no name of a file has a zero in it")
     try:
         return value.expanduser()
     except RuntimeError:

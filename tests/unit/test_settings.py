@@ -158,6 +158,15 @@ def test_every_bad_value_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert confirmations.startswith("--confirmations is '-1'")
 
 
+def test_name_of_a_file_is_refused_when_no_file_can_have_it() -> None:
+    write("MEDACCORD_KEYSTORE=key\0store\n")
+    with pytest.raises(InvalidSetting) as caught:
+        Settings.load()
+    assert caught.value.problem == (
+        "MEDACCORD_KEYSTORE in .env is 'key\\x00store': no name of a file has a zero in it"
+    )
+
+
 def test_file_is_refused_when_it_is_no_text() -> None:
     Path(".env").write_bytes(b"MEDACCORD_RECORD=\xff\n")
     with pytest.raises(InvalidSetting, match=r"\.env cannot be read: it should be UTF-8 text"):
