@@ -76,6 +76,11 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         confirmations=settings.confirmations,
         block_period=settings.block_period,
     )
+    if settings.chain_id not in (None, network.chain_id):
+        raise InvalidSetting(
+            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
+            f" {settings.chain_id}: name the node or the chain that is meant"
+        )
     record = settings.record or HOME / "deployments" / f"{network.chain_id}.json"
     deployment = Deployment.load(record)
     opener = passphrase(account, file=settings.passphrase_file, descriptor=None)
