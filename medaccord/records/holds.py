@@ -32,6 +32,8 @@ __all__ = ["ERASING", "Hold", "Holds", "refuse_if_held"]
 ERASING: Final = "erasing"
 """Name of the lock under which things are erased and put under hold."""
 
+_IDS: Final = 2**63
+
 MAX_REASON: Final = 4000
 """Longest reason, in characters, inclusive."""
 
@@ -142,7 +144,9 @@ class Holds:
             return tuple(self._hold(row) for row in connection.execute(query))
 
     def _get(self, connection: Connection, hold_id: int) -> Hold:
-        row = connection.execute(select(legal_hold).where(legal_hold.c.id == hold_id)).first()
+        wanted = select(legal_hold).where(legal_hold.c.id == hold_id)
+        # A number that no column can hold is no fault of the database.
+        row = connection.execute(wanted).first() if 0 < hold_id < _IDS else None
         if row is None:
             raise InvalidRequest(f"there is no hold {hold_id}")
         return self._hold(row)

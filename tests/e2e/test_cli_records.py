@@ -218,3 +218,17 @@ def test_command_says_which_setting_is_missing_when_there_is_no_account(office: 
     code, line = bare.refused("holds")
     assert code == 2
     assert "--account or MEDACCORD_ACCOUNT" in line
+
+
+def test_command_is_refused_when_the_node_is_on_another_chain_than_is_set(office: Office) -> None:
+    settings = {**office.settings, "MEDACCORD_CHAIN_ID": "1"}
+    elsewhere = Office(home=office.home, settings=settings, patient=office.patient)
+    code, line = elsewhere.refused("holds")
+    assert code == 2
+    assert "MEDACCORD_CHAIN_ID says 1" in line
+
+
+def test_lifting_is_refused_in_one_line_when_no_hold_can_have_the_number(office: Office) -> None:
+    code, line = office.refused("lift", 30 * "9")
+    assert code == 2
+    assert "there is no hold" in line

@@ -150,6 +150,12 @@ def test_lifting_is_refused_when_there_is_no_such_hold(office: Office) -> None:
         office.holds.lift(7, at=NOW)
 
 
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**30])
+def test_lifting_is_refused_when_no_hold_can_have_the_number(office: Office, number: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"there is no hold {number}$"):
+        office.holds.lift(number, at=NOW)
+
+
 def test_hold_is_refused_when_the_key_store_is_gone(office: Office) -> None:
     office.folder.rename(office.folder.with_name("away"))
     with pytest.raises(KeyStoreFailed):
