@@ -131,13 +131,18 @@ class DatabaseOutbox:
     def settle(self, id: int, *, at: datetime) -> None:
         """Note that nothing is left to do for a transaction. Doing it twice does no harm."""
         with writing(self._engine) as connection:
-            connection.execute(
+            settled = (
                 update(outgoing_transaction)
                 .where(_T.id == id, _T.settled_at.is_(None))
                 .values(settled_at=at)
+                .returning(_T.genesis_hash)
             )
+            chain = connection.execute(settled).scalar()
+            # Another chain in the same database may have another clock, days apart from this one.
             connection.execute(
-                delete(outgoing_transaction).where(_T.settled_at < at - _SETTLED_KEPT)
+                delete(outgoing_transaction).where(
+                    _T.genesis_hash == chain, _T.settled_at < at - _SETTLED_KEPT
+                )
             )
 
     def reopen(self, key: SendingKey, nonce: int) -> Outgoing | None:

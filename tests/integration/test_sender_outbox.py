@@ -186,6 +186,15 @@ def test_settled_transactions_are_forgotten_after_a_week(tmp_path: Path) -> None
         assert outbox.find(second.id) is not None
 
 
+def test_settled_transaction_is_kept_when_the_clock_of_another_chain_is_ahead(
+    outbox: Outbox,
+) -> None:
+    here, there = record(outbox, 0), record(outbox, 0, key=OTHER_CHAIN)
+    outbox.settle(here.id, at=AT)
+    outbox.settle(there.id, at=AT + timedelta(days=365))
+    assert outbox.find(here.id) is not None
+
+
 def test_memory_is_bounded_when_much_was_settled() -> None:
     outbox = MemoryOutbox()
     made = [record(outbox, 0)]
