@@ -25,6 +25,8 @@ SECRET = 3 * "hid" + "den"
 BLOCK = {
     "number": "0x0",
     "hash": "0x" + 64 * "a",
+    "parentHash": "0x" + 64 * "0",
+    "logsBloom": "0x" + 512 * "0",
     "timestamp": "0x1",
     # Networks with proof of authority put more than 32 bytes here.
     "extraData": "0x" + 200 * "0",
