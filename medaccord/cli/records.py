@@ -32,6 +32,14 @@ from medaccord.records.holds import Hold
 
 app = typer.Typer(no_args_is_help=True)
 
+
+def _text(value: str | None) -> str | None:
+    """Refuse bytes that are no text, which the system hands over as halves of characters."""
+    if value is not None and any("\ud800" <= each <= "\udfff" for each in value):
+        raise InvalidInput(f"{value!r} is not UTF-8 text")
+    return value
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 PatientOption = Annotated[
     str | None,
@@ -39,7 +47,12 @@ PatientOption = Annotated[
 ]
 PatientIdOption = Annotated[
     str | None,
-    typer.Option("--patient-id", metavar="ID", help="The patient's id in the steward's system."),
+    typer.Option(
+        "--patient-id",
+        metavar="ID",
+        help="The patient's id in the steward's system.",
+        callback=_text,
+    ),
 ]
 
 
@@ -134,7 +147,8 @@ def export(
 def erase(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[TYPE/ID]", help="The record, all its versions.")
+        str | None,
+        typer.Argument(metavar="[TYPE/ID]", help="The record, all its versions.", callback=_text),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="All of the patient, keys included.")
@@ -188,10 +202,14 @@ def erase(
 def hold(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[TYPE/ID]", help="The record; all unless given.")
+        str | None,
+        typer.Argument(metavar="[TYPE/ID]", help="The record; all unless given.", callback=_text),
     ] = None,
     reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; sealed to the steward's key.")
+        str,
+        typer.Option(
+            "--reason", metavar="TEXT", help="Why; sealed to the steward's key.", callback=_text
+        ),
     ] = "",
     patient: PatientOption = None,
     patient_id: PatientIdOption = None,

@@ -232,3 +232,19 @@ def test_lifting_is_refused_in_one_line_when_no_hold_can_have_the_number(office:
     code, line = office.refused("lift", 30 * "9")
     assert code == 2
     assert "there is no hold" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("erase", "--everything", "--yes", "--patient-id", "\udcff"),
+        ("hold", "Observation/\udcff", "--reason", "a court", "--patient-id", PATIENT_ID),
+        ("hold", "--reason", "\udcff", "--patient-id", PATIENT_ID),
+    ],
+)
+def test_command_is_refused_in_one_line_when_what_is_given_is_no_text(
+    office: Office, arguments: tuple[str, ...]
+) -> None:
+    code, line = office.refused(*arguments)
+    assert code == 2
+    assert "is not UTF-8 text" in line
