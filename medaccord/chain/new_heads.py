@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from medaccord.core.errors import InvalidInput
+from medaccord.core.masking import masked
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +53,10 @@ class NewHeads:
             longest_pause: the most a pause grows to.
 
         Raises:
-            InvalidInput: the address is of another kind.
+            InvalidInput: the address is of another kind, or malformed.
         """
-        if not url.startswith(("ws://", "wss://")):
-            raise InvalidInput(f"subscribe at an address of ws:// or wss://, not {url}")
+        if not _can_be_heard_at(url):
+            raise InvalidInput(f"subscribe at an address of ws:// or wss://, not {masked(url)}")
         self._url = url
         self._heard = heard
         self._first_pause = first_pause.total_seconds()
@@ -96,3 +98,13 @@ class NewHeads:
             if '"error"' in str(message):
                 _log.warning("the node refused to subscribe: %.200s", message)
                 return
+
+
+def _can_be_heard_at(url: str) -> bool:
+    """Whether it is an address at all: on the thread, one that is none would end it unheard."""
+    try:
+        parts = urlsplit(url)
+        _, name = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        return False
+    return parts.scheme in ("ws", "wss") and bool(name)
