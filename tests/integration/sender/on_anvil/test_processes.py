@@ -23,22 +23,11 @@ from medaccord.core.outgoing import SendingKey
 from medaccord.keys import LocalSigner
 from medaccord.store import open_engine
 from medaccord.store.outgoing import DatabaseOutbox
-from tests.integration.anvil import ETHER, NEEDS_ANVIL, Anvil, running
-from tests.integration.sender_process import Order, Point
-from tests.integration.stream_calls import appended, deployed, first_append
+from tests.integration.anvil import ETHER, NEEDS_ANVIL, Anvil
+from tests.integration.sender.on_anvil.process import Order, Point
+from tests.integration.stream_calls import appended, first_append
 
 pytestmark = NEEDS_ANVIL
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[Anvil]:
-    with running() as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def contracts(node: Anvil) -> Contracts:
-    return deployed(node.network(), node.funded_signer())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

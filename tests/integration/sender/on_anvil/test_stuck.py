@@ -17,22 +17,11 @@ from medaccord.chain.outbox import MemoryOutbox
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.outgoing import Attempt, Outgoing
-from tests.integration.anvil import NEEDS_ANVIL, Anvil, running
-from tests.integration.sender_world import GWEI, World, world_on
-from tests.integration.stream_calls import appended, deployed
+from tests.integration.anvil import NEEDS_ANVIL, Anvil
+from tests.integration.sender.on_anvil.world import GWEI, World, world_on
+from tests.integration.stream_calls import appended
 
 pytestmark = NEEDS_ANVIL
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[Anvil]:
-    with running() as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def contracts(node: Anvil) -> Contracts:
-    return deployed(node.network(), node.funded_signer())
 
 
 @pytest.fixture
