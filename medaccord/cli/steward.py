@@ -94,6 +94,8 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         passphrase=_keys_passphrase(settings),
         labels=labels,
         unlabelled=UNLABELLED if settings.unlabelled == "restricted" else NORMAL,
+        log_interval=settings.log_interval,
+        poll_interval=settings.poll_interval,
     )
     try:
         yield gatekeeper

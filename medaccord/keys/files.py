@@ -140,19 +140,20 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, *, alone: bool, wait: bool = True) -> Iterator[None]:
+def locked(folder: Path, *, alone: bool, wait: bool = True, name: str = _LOCK) -> Iterator[None]:
     """Hold a folder, across threads and processes: together with others, or alone.
 
     Args:
         folder: what to hold.
         alone: as who changes many files, or takes away what others may be about to use.
         wait: until whoever holds it lets go, however long that is.
+        name: of the file that is locked; who holds one may hold another within.
 
     Raises:
         BlockingIOError: somebody holds it, and `wait` is false.
         OSError: the folder is gone, or nothing can be written there.
     """
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
     try:
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from medaccord.core.errors import InvalidInput, KeyMissing, KeyStoreFailed
 from medaccord.keys import files
@@ -25,6 +25,7 @@ SECRET_FILE: Final = "steward-secret"
 PATIENT_PREFIX: Final = "patient-"
 """How the name of everything of a patient begins."""
 
+_CHANGES: Final = ".changes.lock"
 _SECRET_BYTES: Final = 32
 _MOST_BYTES: Final = 4096
 
@@ -193,6 +194,21 @@ class KeyFolder:
         """
         with _faults(self.path), files.locked(self.path, alone=False), suppress(FileNotFoundError):
             files.destroy(self.path / name)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Be the only one who adds or destroys keys, across threads and processes.
+
+        Raises:
+            KeyStoreFailed: the folder is gone, or another than the one that was opened.
+        """
+        self._check_same()
+        with _faults(self.path), files.locked(self.path, alone=True, name=_CHANGES):
+            yield
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a key store is neither pickled nor copied")
 
     def __repr__(self) -> str:
         """Name the folder, never what is in it."""

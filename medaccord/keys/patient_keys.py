@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NoReturn, Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -133,12 +133,13 @@ class FolderPatientKeys:
 
     def create(self, ref: str) -> PublicKey:
         """See `PatientKeys.create`; the key is on disk, flushed, when this returns."""
-        if self.generations(ref):
-            raise InvalidInput(_HAS_ONE)
-        made = self._make(ref, self._erased(ref) + 1)
-        if made is None:
-            raise InvalidInput(_HAS_ONE)
-        return made
+        with self._folder.changing():
+            if self.generations(ref):
+                raise InvalidInput(_HAS_ONE)
+            made = self._make(ref, self._erased(ref) + 1)
+            if made is None:
+                raise InvalidInput(_HAS_ONE)
+            return made
 
     def public(self, ref: str) -> PublicKey:
         """See `PatientKeys.public`."""
@@ -160,25 +161,27 @@ class FolderPatientKeys:
 
     def renew(self, ref: str) -> PublicKey:
         """See `PatientKeys.renew`; the key is on disk, flushed, when this returns."""
-        # Whoever comes second gets the key that the first one made.
-        return self._make(ref, self._newest(ref) + 1) or self.public(ref)
+        with self._folder.changing():
+            return self._make(ref, self._newest(ref) + 1) or self.public(ref)
 
     def retire(self, ref: str, before: int) -> None:
         """See `PatientKeys.retire`, and the warning above."""
-        if before > self._newest(ref):
-            raise InvalidInput(f"generation {before} was never made: no key would be left")
-        for generation in self.generations(ref):
-            if generation < before:
-                self._folder.destroy(_file(ref, generation))
+        with self._folder.changing():
+            if before > self._newest(ref):
+                raise InvalidInput(f"generation {before} was never made: no key would be left")
+            for generation in self.generations(ref):
+                if generation < before:
+                    self._folder.destroy(_file(ref, generation))
 
     def erase(self, ref: str) -> int:
         """See `PatientKeys.erase`, and the warning above."""
-        newest = self._newest(ref)
-        # First of all the number: should we be stopped half-way, it is never used again.
-        self._folder.mark(f"{_later(ref)}/{_ERASED}{newest}")
-        for generation in self.generations(ref):
-            self._folder.destroy(_file(ref, generation))
-        return newest
+        with self._folder.changing():  # a key renewed meanwhile would be left
+            newest = self._newest(ref)
+            # First of all the number: should we be stopped half-way, it is never used again.
+            self._folder.mark(f"{_later(ref)}/{_ERASED}{newest}")
+            for generation in self.generations(ref):
+                self._folder.destroy(_file(ref, generation))
+            return newest
 
     def _newest(self, ref: str) -> int:
         held = self.generations(ref)
@@ -219,6 +222,10 @@ class StewardSecrets:
     def pseudonyms(self) -> bytes:
         """The HMAC key for topics and pseudonyms, 32 bytes."""
         return self._secret
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a steward's secret is neither pickled nor copied")
 
     def __repr__(self) -> str:
         """Say what it is, never the secret."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from eth_account.hdaccount import generate_mnemonic, key_from_seed, seed_from_mnemonic
 from eth_account.types import Language
@@ -72,6 +72,10 @@ class Seed:
     def unsafe_words(self) -> str:
         """The words, to be shown to their owner once. Unsafe: never log or store them."""
         return self._words
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a seed phrase is neither pickled nor copied")
 
     def __repr__(self) -> str:
         """Say what it is, never the words."""

@@ -79,7 +79,7 @@ def opened(folder: Path, *passphrases: Passphrase | None) -> KeyFolder:
 
 
 def leftovers(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob(".*") if path.name != ".lock"]
+    return [path.name for path in folder.rglob(".*") if not path.name.endswith(".lock")]
 
 
 def in_clear(folder: Path, secrets: dict[tuple[str, int], bytes]) -> bool:

@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.name != ".lock")
+    return sorted(path for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
 @pytest.mark.parametrize("document", [PBKDF2, SCRYPT], ids=["pbkdf2", "scrypt"])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from medaccord.core.errors import InvalidInput, KeyMissing
-from medaccord.keys import FolderPatientKeys, PatientKeys, PublicKey, StewardSecrets
+from medaccord.keys import FolderPatientKeys, KeyFolder, PatientKeys, PublicKey, StewardSecrets
 
 PATIENT = "patient/../../etc/passwd"
 OTHER = "patient-2"
@@ -186,3 +189,29 @@ def test_secrets_of_two_stewards_differ(tmp_path: Path) -> None:
 
 def test_secret_is_not_shown(folder: Path) -> None:
     assert repr(StewardSecrets(folder)) == "StewardSecrets(…)"
+
+
+def test_no_key_is_left_when_it_is_renewed_while_it_is_erased(keys: FolderPatientKeys) -> None:
+    def renew() -> None:
+        with suppress(KeyMissing):
+            keys.renew(PATIENT)
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            keys.create(PATIENT)
+            renewals = [pool.submit(renew) for _ in range(3)]
+            erased = keys.erase(PATIENT)
+            for each in renewals:
+                each.result()
+            assert keys.generations(PATIENT) == ()
+            keys.create(PATIENT)
+            assert keys.generations(PATIENT) == (erased + 1,)
+            keys.erase(PATIENT)
+
+
+def test_key_store_is_neither_pickled_nor_copied(folder: Path) -> None:
+    opened = KeyFolder.open_or_create(folder)
+    for copy_of in (pickle.dumps, copy.deepcopy):
+        for secretive in (opened, FolderPatientKeys(opened), StewardSecrets(opened)):
+            with pytest.raises(TypeError, match="neither pickled nor copied"):
+                copy_of(secretive)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import traceback
 
 import pytest
@@ -75,3 +77,9 @@ def test_last_account_is_derived() -> None:
 
 def test_words_are_not_shown() -> None:
     assert "test" not in repr(Seed.parse(WORDS))
+
+
+def test_seed_is_neither_pickled_nor_copied() -> None:
+    for copy_of in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="neither pickled nor copied"):
+            copy_of(Seed.create())
