@@ -252,7 +252,8 @@ class Importer:
         if not changed and file is None:
             return ()
         with writing(self._engine) as connection:
-            self._refuse_moved(connection, changed)
+            # A file is noted for all of its parts, also for those in which nothing was new.
+            self._refuse_moved(connection, changed if file is None else parts)
             batches = []
             for part in changed:
                 batch = add_batch(

@@ -18,6 +18,7 @@ from medaccord.records.erasure_list import ErasureLine
 from medaccord.records.sources import OneBundle
 from medaccord.store import reading
 from medaccord.store.tables import metadata
+from tests.unit.records import ndjson
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 from tests.unit.records.erasing import (
     Office,
@@ -295,6 +296,24 @@ def test_import_under_way_brings_nothing_in_when_its_patient_is_erased_meanwhile
     imported = office.hospital.importer.import_source(source, at=NOW, progress=between_the_phases)
     assert (imported.left_out, imported.new_versions) == (1, 0)
     assert office.anna not in column(office.hospital.engine, "record_version", "owner")
+
+
+def test_file_is_not_noted_when_a_patient_of_whom_nothing_was_new_is_erased_meanwhile(
+    office: Office, patient: Address, tmp_path: Path
+) -> None:
+    """Else the patient, enrolled anew, would be skipped with it."""
+    file = ndjson.of_two(tmp_path / "export.ndjson")
+    importer = office.hospital.importer
+    importer.import_file(file, at=NOW)
+
+    def erase(done: int, total: int) -> None:
+        if done == total:
+            office.erasure.erase_patient(office.anna, at=NOW)
+
+    importer.import_file(file, at=NOW, again=True, progress=erase)
+    office.hospital.accounts.enrol(patient, office.anna, at=NOW)
+    imported = importer.import_file(file, at=NOW)
+    assert (imported.known, imported.new_versions) == (False, 2)
 
 
 # --- Refused ---
