@@ -59,6 +59,18 @@ NORMAL: Final = frozenset({"N", f"{CONFIDENTIALITY_SYSTEM}|N"})
 
 _GUARDED: Final = frozenset({RESTRICTED, "V"})
 
+_CONFIDENTIALITY_SYSTEMS: Final = frozenset(
+    {
+        None,
+        CONFIDENTIALITY_SYSTEM,
+        "http://hl7.org/fhir/v3/Confidentiality",
+        "urn:oid:2.16.840.1.113883.5.25",
+    }
+)
+"""Code systems whose N is normal confidentiality: HL7's under its names, or none that is named. In
+another one an N may mean anything, and must not take the place of what counts where none is named.
+"""
+
 
 def describe(
     resource: Resource,
@@ -93,12 +105,25 @@ def _labels(
     resource: Resource, unlabelled: frozenset[str], table: LabelTable | None
 ) -> frozenset[str]:
     meta = resource.value.get("meta")
-    own = frozenset(_tokens(meta.get("security"))) if isinstance(meta, dict) else frozenset()
+    security = meta.get("security") if isinstance(meta, dict) else None
+    own = frozenset(_tokens(security))
     told = table.labels_of(resource) if table is not None else frozenset()
     marks = own.union(*({label, f"{SENSITIVITY_SYSTEM}|{label}"} for label in told))
-    if own & CONFIDENTIALITY_CODES:
+    if _names_confidentiality(security):
         return marks
     return marks | (UNLABELLED if told and not unlabelled & _GUARDED else unlabelled)
+
+
+def _names_confidentiality(security: Value) -> bool:
+    """Whether one of the Codings in `meta.security` says how confidential the record is."""
+    return any(
+        isinstance(coding, dict)
+        and isinstance(code := coding.get("code"), str)
+        and isinstance(system := coding.get("system"), str | None)
+        and code in CONFIDENTIALITY_CODES
+        and system in _CONFIDENTIALITY_SYSTEMS
+        for coding in (security if isinstance(security, list) else [security])
+    )
 
 
 def _tokens(value: Value) -> Iterator[str]:

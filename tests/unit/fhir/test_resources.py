@@ -156,6 +156,32 @@ def test_describe_adds_nothing_when_a_confidentiality_is_named(code: str) -> Non
     assert record.labels == {"PSY", code}
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+        "http://hl7.org/fhir/v3/Confidentiality",
+        "urn:oid:2.16.840.1.113883.5.25",
+    ],
+)
+def test_describe_takes_the_confidentiality_of_hl7_under_each_of_its_names(system: str) -> None:
+    record = described("Observation", meta={"security": [{"system": system, "code": "N"}]})
+
+    assert record.labels == {"N", f"{system}|N"}
+
+
+@pytest.mark.parametrize("code", ["N", "L", "U"])
+@pytest.mark.parametrize(
+    "system", ["https://hospital.example/flags", "http://terminology.hl7.org/CodeSystem/v3-ActCode"]
+)
+def test_describe_restricts_a_record_when_another_system_has_a_code_spelled_alike(
+    system: str, code: str
+) -> None:
+    record = described("Observation", meta={"security": [{"system": system, "code": code}]})
+
+    assert record.labels == {code, f"{system}|{code}"} | UNLABELLED
+
+
 @pytest.mark.parametrize("code", ["NOAUTH", "r", "X"])
 def test_describe_restricts_a_record_when_its_label_names_no_confidentiality(code: str) -> None:
     assert described("Observation", meta={"security": [{"code": code}]}).labels == (
@@ -163,7 +189,17 @@ def test_describe_restricts_a_record_when_its_label_names_no_confidentiality(cod
     )
 
 
-@pytest.mark.parametrize("meta", [{}, {"security": []}, {"security": "PSY"}, "PSY", None])
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        {"security": []},
+        {"security": "PSY"},
+        {"security": [{"code": ["N"]}, {"code": {}, "system": []}]},
+        "PSY",
+        None,
+    ],
+)
 def test_describe_restricts_a_record_when_its_labels_cannot_be_read(meta: object) -> None:
     labels = described("Observation", meta=meta).labels
 
