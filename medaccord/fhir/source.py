@@ -10,9 +10,9 @@ Source: FHIR R4 Bundle, section 2.36.4 (references within bundles); FHIR Bulk Da
 
 from array import array
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final, Self, cast
 
-from medaccord.core.canonical import MAX_DEPTH, Value, parse
+from medaccord.core.canonical import MAX_DEPTH, Object, Value, parse
 from medaccord.core.errors import InvalidBundle, InvalidDocument, InvalidInput
 from medaccord.core.resource_types import RESOURCE_TYPES
 from medaccord.fhir.entries import Entry, read_entry, read_resource
@@ -61,6 +61,7 @@ class Source:
         self._is_bundle = False
         self._starts = array("Q")
         self._ends = array("Q")
+        self._sums = array("q")  # of the text of each: read again, it must be the same
         self._records: list[str] = []
         self._numbers: dict[str, int] = {}
         self._urls: dict[str, int] = {}
@@ -150,29 +151,29 @@ class Source:
         self._check_beginning()
         if is_ndjson(self._data):
             for number, start, end in lines(self._data):
-                value = self._parse(start, end, _DEPTH, "")
-                self._add(read_resource(value, self._said(f"line {number}")), start, end)
+                value, text = self._parse(start, end, _DEPTH, "")
+                self._add(read_resource(value, self._said(f"line {number}")), start, text)
             return
-        text = BundleText(self._data)
+        bundle = BundleText(self._data)
         try:
-            entries = text.entries()
+            entries = bundle.entries()
             for number, (start, end) in enumerate(entries, start=1):
-                value = self._parse(start, end, _DEPTH + 1, f"entry {number}, ")
+                value, text = self._parse(start, end, _DEPTH + 1, f"entry {number}, ")
                 try:
                     entry = read_entry(value, self._said(f"entry {number}"))
                 except InvalidBundle:
-                    if number > 1 or self._is_bundle_of(text, entries):
+                    if number > 1 or self._is_bundle_of(bundle, entries):
                         raise
                     break
-                self._add(entry, start, end)
-            self._is_bundle = self._is_bundle_of(text, entries)
+                self._add(entry, start, text)
+            self._is_bundle = self._is_bundle_of(bundle, entries)
         except InvalidDocument as error:
             raise self._unread(error.problem) from error
         if self._is_bundle and not self._records:
             raise InvalidBundle(self._said("the Bundle has no entries"))
         if not self._is_bundle:
-            end = len(self._data)
-            self._add(read_resource(self._parse(0, end, _DEPTH, ""), self._name), 0, end)
+            value, text = self._parse(0, len(self._data), _DEPTH, "")
+            self._add(read_resource(value, self._name), 0, text)
 
     def _check_beginning(self) -> None:
         """Refuse what does not begin with an object, in the parser's words where it has any."""
@@ -210,20 +211,22 @@ class Source:
             )
         return True
 
-    def _parse(self, start: int, end: int, depth: int, where: str) -> Value:
+    def _parse(self, start: int, end: int, depth: int, where: str) -> tuple[Value, bytes]:
+        """What stands there, and the text that it was read from."""
         if end - start > MAX_RESOURCE_BYTES:
             line, _ = place(self._data, start)
             bound = MAX_RESOURCE_BYTES // 2**20
             raise self._unread(f"{where}line {line}, never ends, or is longer than {bound} MiB")
+        text = bytes(self._data[start:end])
         try:
-            return parse(bytes(self._data[start:end]), max_depth=depth)
+            return parse(text, max_depth=depth), text
         except InvalidDocument as error:
             here = moved(error, self._data, start)
             line, column = here.line or place(self._data, start)[0], here.column
             within = f"line {line}" if column is None else f"line {line}, column {column}"
             raise self._unread(f"{bare(here)} ({where}{within})") from error
 
-    def _add(self, entry: Entry, start: int, end: int) -> None:
+    def _add(self, entry: Entry, start: int, text: bytes) -> None:
         record, full_url = entry.resource.record, entry.full_url
         number = len(self._records)
         if self._numbers.setdefault(record, number) != number:
@@ -231,10 +234,11 @@ class Source:
         if full_url is not None and self._urls.setdefault(address(full_url), number) != number:
             raise InvalidBundle(self._said(f"the fullUrl {full_url} stands in the Bundle twice"))
         self._starts.append(start)
-        self._ends.append(end)
+        self._ends.append(start + len(text))
+        self._sums.append(hash(text))
         self._records.append(record)
         self._owners.add(entry.resource, full_url)
-        if may_be_conditional(bytes(self._data[start:end])):
+        if may_be_conditional(text):
             for holder in references(entry.resource.value):
                 reference = str(holder["reference"])
                 if "?" in reference:
@@ -310,26 +314,21 @@ class Source:
         return resource
 
     def _text(self, number: int) -> bytes:
-        return bytes(self._data[self._starts[number] : self._ends[number]])
+        """A resource's text, which says whose it is only as long as it is what was read first."""
+        text = bytes(self._data[self._starts[number] : self._ends[number]])
+        if hash(text) != self._sums[number]:
+            raise InvalidBundle(f"{self._name} was changed while it was read")
+        return text
 
     def _read(self, number: int, text: bytes) -> Resource:
         """A resource, its references as they were read."""
         kind, _, identity = self._records[number].partition("/")
-        try:
-            value = parse(text)
-        except InvalidDocument as error:
-            raise self._changed() from error
-        held = value.get("resource") if self._is_bundle and isinstance(value, dict) else value
-        if not isinstance(held, dict) or held.get("resourceType") != kind:
-            raise self._changed()
-        if held.setdefault("id", identity) != identity:
-            raise self._changed()
+        value = cast(Object, parse(text))  # as the first reading has shown
+        held = cast(Object, value["resource"]) if self._is_bundle else value
+        held.setdefault("id", identity)
         return Resource(type=kind, id=identity, value=held)
 
     # ---- errors
-
-    def _changed(self) -> InvalidBundle:
-        return InvalidBundle(f"{self._name} was changed while it was read")
 
     def _unread(self, problem: str) -> InvalidBundle:
         return InvalidBundle(f"{self._name} cannot be read: {problem}")

@@ -102,6 +102,17 @@ def test_source_says_so_when_the_file_was_changed_meanwhile() -> None:
         list(source.resources("anna"))
 
 
+def test_source_says_so_when_a_resource_became_anothers_meanwhile() -> None:
+    """It was found to be Anna's, and would be filed as hers."""
+    emma = {"resourceType": "Patient", "id": "emma"}
+    data = bytearray(ndjson(ANNA, emma, made("Observation/1", subject=to("Patient/anna"))))
+    source = Source.open(data)
+    place = data.rindex(b"anna")
+    data[place : place + 4] = b"emma"
+    with pytest.raises(InvalidBundle, match="the file was changed while it was read"):
+        list(source.resources("anna"))
+
+
 def test_errors_name_the_file_when_it_has_a_name() -> None:
     assert refusal(b"", name="x.json") == "x.json is empty"
     assert refusal(b"{", name="x.json").startswith("x.json cannot be read: the text is cut off")
