@@ -38,7 +38,8 @@ def read_entry(item: Value, where: str) -> Entry:
         where: what to call it in an error, such as "entry 2".
 
     Raises:
-        InvalidBundle: it holds no resource, or one without type or name.
+        InvalidBundle: it holds no resource, or one without type or name, or its fullUrl ends in the
+            name of another: what refers to that one would be taken to be about this.
     """
     value = item.get("resource") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(value, dict):
@@ -48,6 +49,10 @@ def read_entry(item: Value, where: str) -> Entry:
     if not isinstance(full_url, str | None):
         raise InvalidBundle(f"{where} ({kind}) has a fullUrl that is no text")
     identity = _identity(value, kind, where) or _given_id(item, kind, full_url)
+    if full_url is not None and "id" in value and _is_anothers(full_url, f"{kind}/{identity}"):
+        raise InvalidBundle(
+            f"{where} ({kind}/{identity}) has the fullUrl of another: {_short(full_url)}"
+        )
     if identity is None:
         raise InvalidBundle(f"{where} ({kind}) has neither an id nor a urn:uuid fullUrl")
     return Entry(resource=_named(value, kind, identity), full_url=full_url)
@@ -105,6 +110,14 @@ def _given_id(item: Object, kind: str, full_url: str | None) -> str | None:
         if condition is not None and condition.type == kind:
             return stable_id(condition)
     return urn_id(full_url) if full_url else None
+
+
+def _is_anothers(full_url: str, record: str) -> bool:
+    """Whether a relative URL, or one of a server, ends in ``Type/id`` of another resource."""
+    kind, _, identity = full_url.rpartition("/")
+    kind = kind.rpartition("/")[2]
+    is_name = kind in RESOURCE_TYPES and RECORD_ID.fullmatch(identity)
+    return bool(is_name) and f"{kind}/{identity}" != record
 
 
 def _named(value: Object, kind: str, identity: str) -> Resource:

@@ -19,7 +19,7 @@ from typing import Final
 
 from medaccord.core.canonical import Object, Value
 from medaccord.core.errors import InvalidBundle
-from medaccord.fhir.people import Patients, Target, target
+from medaccord.fhir.people import Patients, Target, base_of, target
 from medaccord.fhir.resource import DIRECTORY_TYPES, Resource
 
 __all__ = ["PARTICIPANTS", "SHARED_TYPES", "SUBJECTS", "Owners"]
@@ -87,7 +87,7 @@ class Owners:
         if kind == "Patient":
             self._own_ids[len(self._types) - 1] = resource.id
             self.patients.add(resource, full_url)
-        about = _about(kind, resource.value)
+        about = _about(kind, resource.value, base_of(resource, full_url))
         self._about.append(self._abouts.setdefault(about, len(self._abouts)))
 
     @property
@@ -207,12 +207,14 @@ def _stray(member: str, untold: bool, one_patient: bool) -> str:
     return f"is about more than one patient: its {member} is another"
 
 
-def _about(kind: str, resource: Object) -> _About:
+def _about(kind: str, resource: Object, base: str | None) -> _About:
     subjects = [
-        (member, target(item)) for member in SUBJECTS for item in _objects(resource.get(member))
+        (member, target(item, base=base))
+        for member in SUBJECTS
+        for item in _objects(resource.get(member))
     ]
     participants = [
-        target(item)
+        target(item, base=base)
         for member, within in PARTICIPANTS.get(kind, ())
         for holder in _objects(resource.get(member))
         for item in (_objects(holder.get(within)) if within else (holder,))

@@ -8,7 +8,7 @@ from medaccord.core.canonical import Object
 from medaccord.fhir.references import Condition, Identifier, address, identifiers, record_id
 from medaccord.fhir.resource import Resource
 
-__all__ = ["Patients", "Target", "target"]
+__all__ = ["Patients", "Target", "base_of", "target"]
 
 Target: TypeAlias = str | Identifier | None
 """Whom a Reference names: by reference, by business identifier, or in words alone."""
@@ -17,10 +17,31 @@ _ABSOLUTE = re.compile(r"https?://.+/Patient/([A-Za-z0-9\-.]{1,64})")
 _SEVERAL: Final = ""
 
 
-def target(reference: Object) -> Target:
-    """What a Reference names; its reference counts before its identifier."""
+def base_of(resource: Resource, full_url: str | None) -> str | None:
+    """The server that an entry is from, where its fullUrl tells; its relative references are there.
+
+    Source: FHIR R4 Bundle, section 2.36.4.1 (resolving references in bundles).
+    """
+    if full_url is None or not full_url.startswith(("http://", "https://")):
+        return None
+    base = full_url.removesuffix(f"/{resource.record}")
+    return None if base == full_url else base
+
+
+def target(reference: Object, *, base: str | None = None) -> Target:
+    """What a Reference names; its reference counts before its identifier.
+
+    Args:
+        reference: the Reference.
+        base: `base_of` the entry that holds it.
+    """
     text = reference.get("reference")
-    return text if isinstance(text, str) else Identifier.of(reference.get("identifier"))
+    if isinstance(text, str):
+        return f"{base}/{text}" if base and record_id(text, "Patient") else text
+    kind = reference.get("type", "Patient")
+    if not isinstance(kind, str) or kind.rpartition("/")[2] != "Patient":
+        return None  # a group's number 7 is not a patient's
+    return Identifier.of(reference.get("identifier"))
 
 
 class Patients:

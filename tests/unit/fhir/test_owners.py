@@ -1,5 +1,7 @@
 """Every resource of a file is somebody's; where that cannot be told, the file is refused."""
 
+import json
+
 import pytest
 
 from medaccord.core.resource_types import RESOURCE_TYPES
@@ -62,6 +64,64 @@ def test_file_is_refused_when_two_servers_have_a_patient_of_the_same_id() -> Non
     )
     assert refusal(data) == (
         "line 2 (Observation/2) is about nobody who can be told: its subject is no patient of the "
+        "file"
+    )
+
+
+def bundle(**resources_by_url: Made) -> bytes:
+    """A Bundle whose entries have these addresses."""
+    entries = [{"fullUrl": url, "resource": made} for url, made in resources_by_url.items()]
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
+
+
+def test_subject_is_looked_for_on_the_server_that_the_entry_is_from() -> None:
+    data = bundle(
+        **{
+            "https://a.example/fhir/Patient/anna": ANNA,
+            "https://a.example/fhir/Observation/1": made(
+                "Observation/1", subject=to("Patient/anna/_history/2")
+            ),
+        }
+    )
+    assert parts(data)["anna"] == ["Patient/anna", "Observation/1"]
+
+
+def test_file_is_refused_when_a_subject_is_a_patient_of_the_same_id_on_another_server() -> None:
+    data = bundle(
+        **{
+            "https://a.example/fhir/Patient/anna": ANNA,
+            "https://a.example/fhir/Patient/berta": BERTA,
+            "https://b.example/fhir/Observation/1": made(
+                "Observation/1", subject=to("Patient/anna")
+            ),
+        }
+    )
+    assert refusal(data) == (
+        "entry 3 (Observation/1) is about nobody who can be told: its subject is no patient of the "
+        "file"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["Patient/anna", "https://a.example/Patient/anna", "https://a.example/Group/berta"]
+)
+def test_file_is_refused_when_a_patient_has_the_address_of_another(url: str) -> None:
+    data = bundle(
+        **{
+            "https://h.example/Patient/anna": ANNA,
+            url: BERTA,
+            "https://h.example/1": made("Observation/1", subject=to("Patient/anna")),
+        }
+    )
+    assert refusal(data) == f'entry 2 (Patient/berta) has the fullUrl of another: "{url}"'
+
+
+@pytest.mark.parametrize("kind", ["Group", "http://hl7.org/fhir/StructureDefinition/Group", 7])
+def test_file_is_refused_when_an_identifier_is_said_to_be_of_another_kind(kind: object) -> None:
+    subject = {"type": kind, "identifier": IDENTIFIED["identifier"][0]}
+    data = ndjson({**ANNA, **IDENTIFIED}, BERTA, made("Observation/1", subject=subject))
+    assert refusal(data) == (
+        "line 3 (Observation/1) is about nobody who can be told: its subject is no patient of the "
         "file"
     )
 
