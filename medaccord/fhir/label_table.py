@@ -45,6 +45,8 @@ _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Other names of the code systems, and a national edition with the categories of ICD-10."""
 
+_BY_PLAIN: Final = MappingProxyType({other.lower(): name for other, name in _ALIASES.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRow:
@@ -74,9 +76,10 @@ class LabelTable:
         self._exact: dict[str, dict[str, set[str]]] = {}
         self._prefixes: dict[str, dict[str, set[str]]] = {}
         for row in self._rows:
-            code = _plain(row.system, row.code.removesuffix("*"))
+            system = _known(row.system)
+            code = _plain(system, row.code.removesuffix("*"))
             held = self._prefixes if row.code.endswith("*") else self._exact
-            held.setdefault(row.system, {}).setdefault(code, set()).add(row.label)
+            held.setdefault(system, {}).setdefault(code, set()).add(row.label)
         self._systems = self._exact.keys() | self._prefixes.keys()
 
     @classmethod
@@ -116,7 +119,7 @@ class LabelTable:
         """
         found: set[str] = set()
         for system, code in _codings(resource.value):
-            known = _ALIASES.get(system, system)
+            known = system if system in self._systems else _known(system)
             if known in self._systems:
                 found |= self._labels(known, _plain(known, code))
         return frozenset(found)
@@ -144,6 +147,20 @@ def _codings(value: Value) -> Iterator[tuple[str, str]]:
         else:
             continue
         stack += [each for each in held if type(each) is dict or type(each) is list]
+
+
+def _known(system: str) -> str:
+    """A code system by its one name: many files write it a little wrong, and mean it all the same.
+
+    Passed over are case, space around it, https for http, a slash behind it, a version behind a
+    bar, and the edition of SNOMED CT.
+    """
+    plain = system.strip().partition("|")[0].rstrip("/").lower()
+    if plain.startswith("https://"):
+        plain = "http://" + plain.removeprefix("https://")
+    if plain.startswith("http://snomed.info/sct/"):
+        plain = "http://snomed.info/sct"
+    return _BY_PLAIN.get(plain, plain)
 
 
 def _plain(system: str, code: str) -> str:

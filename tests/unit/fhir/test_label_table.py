@@ -140,6 +140,22 @@ def test_default_table_marks_by_code_and_system(system: str, code: str, labels: 
 
 
 @pytest.mark.parametrize(
+    "system",
+    [
+        "https://snomed.info/sct",
+        "http://snomed.info/sct/",
+        "HTTP://SNOMED.info/SCT",
+        " http://snomed.info/sct\n",
+        "http://snomed.info/sct|http://snomed.info/sct/900000000000207008",
+        "http://snomed.info/sct/900000000000207008/version/20240301",
+        "URN:OID:2.16.840.1.113883.6.96",
+    ],
+)
+def test_default_table_marks_when_the_system_is_written_a_little_wrong(system: str) -> None:
+    assert marked({"system": system, "code": "86406008"}) == {"HIV"}
+
+
+@pytest.mark.parametrize(
     "coding", [{"code": "86406008"}, {"system": SNOMED}, {"system": 1, "code": 2}]
 )
 def test_coding_marks_nothing_when_a_part_of_it_is_missing(coding: dict[str, Any]) -> None:
@@ -216,6 +232,12 @@ def test_own_table_marks_what_it_says() -> None:
     assert marked(coding, HIV, table=own) == {"PSY"}
     assert marked(coding, HIV, table=own | DEFAULT) == {"PSY", "HIV"}
     assert (DEFAULT | DEFAULT).rows == DEFAULT.rows
+
+
+def test_own_table_marks_when_the_file_writes_its_system_in_another_way() -> None:
+    own = table("https://H.example/Codes/,17,PSY,a ward,our own list")
+    assert marked({"system": "http://h.example/codes", "code": "17"}, table=own) == {"PSY"}
+    assert own.rows[0].system == "https://H.example/Codes/"
 
 
 @pytest.mark.parametrize(
