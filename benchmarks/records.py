@@ -119,7 +119,7 @@ class Archive:
         for batch in batches.unanchored():
             anchor = chain.append(batch.topic, batch.root)
             block = BlockRef(chain_id=1, number=1, hash=ZERO_DIGEST, timestamp=_NOW)
-            batches.mark_anchored(batch.id, transaction=anchor.transaction, block=block, at=_NOW)
+            batches.mark_anchored(batch, transaction=anchor.transaction, block=block, at=_NOW)
         return RecordRepository(self.engine, self.sealer, self.names, _STEWARD, chain)
 
 

@@ -131,7 +131,7 @@ class BatchAnchors:
             elif not each.is_anchored:
                 anchor = anchors[each.root]
                 self._batches.mark_anchored(
-                    each.id,
+                    each,
                     transaction=anchor.transaction,
                     block=self._network.block(anchor.block_number),
                     at=self._network.clock(),
@@ -184,7 +184,7 @@ class BatchAnchors:
     def _landed(self, batch: Batch, pending: Pending) -> Receipt:
         receipt = pending.wait()
         self._batches.mark_anchored(
-            batch.id,
+            batch,
             transaction=receipt.transaction,
             block=receipt.block,
             at=self._network.clock(),

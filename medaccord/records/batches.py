@@ -117,20 +117,21 @@ class Batches:
         return _batch(row)
 
     def mark_anchored(
-        self, batch_id: int, *, transaction: Digest, block: BlockRef, at: datetime
-    ) -> None:
+        self, prepared: Batch, *, transaction: Digest, block: BlockRef, at: datetime
+    ) -> bool:
         """Note that a batch was anchored. Noting it again, or in another block, is no error.
 
         Args:
-            batch_id: which batch.
+            prepared: which batch.
             transaction: what appended its root to its stream.
             block: the block it stands in.
             at: now.
 
-        Raises:
-            InvalidRequest: there is no such batch.
+        Returns:
+            Whether it is there to be noted: it is not where its patient was erased meanwhile.
         """
-        changed = update(batch).where(batch.c.id == batch_id)
+        # By its root, too: the id of one that was erased may be another's by now.
+        same = batch.c.id == prepared.id, batch.c.root == prepared.root
         values = {
             "transaction_hash": transaction,
             "block_number": block.number,
@@ -138,8 +139,7 @@ class Batches:
             "anchored_at": at,
         }
         with writing(self._engine) as connection:
-            if connection.execute(changed.values(values)).rowcount != 1:
-                raise InvalidRequest(f"there is no batch {batch_id}")
+            return connection.execute(update(batch).where(*same).values(values)).rowcount == 1
 
 
 def add_batch(

@@ -88,7 +88,7 @@ class Archive:
         )
         receipt = actions.submit(setting.sender, actions.signed(action, setting.hospital))
         self.batches.mark_anchored(
-            batch.id,
+            batch,
             transaction=receipt.transaction,
             block=receipt.block,
             at=setting.network.clock(),

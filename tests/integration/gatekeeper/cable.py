@@ -21,6 +21,7 @@ class Cable(BaseProvider):
         cut_before: name of a call that does not reach the node any more, nor does what comes after.
         cut_after: name of a call that still reaches the node, but whose answer is lost, as is
             everything after it.
+        meanwhile: what happens, once, before a call of a name reaches the node.
     """
 
     def __init__(self, chain: EmbeddedChain) -> None:
@@ -28,6 +29,7 @@ class Cable(BaseProvider):
         self.is_cut = False
         self.cut_before: str | None = None
         self.cut_after: str | None = None
+        self.meanwhile: dict[str, Callable[[], object]] = {}
         self._chain = chain
         self._node = chain.network().web3.provider
 
@@ -46,6 +48,8 @@ class Cable(BaseProvider):
             self.is_cut = self.is_cut or method == self.cut_before
             if self.is_cut:
                 raise ConnectionRefusedError("the node is stopped")
+            if method in self.meanwhile:
+                self.meanwhile.pop(method)()
             answer: RPCResponse = passed_on(method, params)
             if method == self.cut_after:
                 self.is_cut = True

@@ -182,6 +182,18 @@ def test_others_stay_provable_and_the_index_forgets_when_a_record_was_erased(
     assert gatekeeper.import_bundle(BUNDLE, patient.address).imported.erased == 1
 
 
+def test_import_is_no_failure_when_the_patient_is_erased_while_it_is_anchored(
+    gatekeeper: Gatekeeper, cable: Cable, database: Engine, topic: Digest, patient: LocalSigner
+) -> None:
+    """The batch that was sent is not there any more to be noted: it is nobody's."""
+    erasing = gatekeeper.erasing
+    owner = erasing.patient(PATIENT_ID)
+    cable.meanwhile["eth_getTransactionReceipt"] = lambda: erasing.erase_patient(owner)
+    report = gatekeeper.import_bundle(RESOLVED, patient.address)
+    assert cable.meanwhile == {}
+    assert (len(report.roots), len(prepared(database, topic))) == (1, 1)
+
+
 # --- Files of many patients ---
 
 

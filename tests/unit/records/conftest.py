@@ -125,9 +125,7 @@ class Hospital:
 
     def anchor(self, batch: Batch) -> None:
         event = self.stream.append(self.account, batch.topic, batch.root)
-        self.batches.mark_anchored(
-            batch.id, transaction=event.transaction, block=event.block, at=NOW
-        )
+        self.batches.mark_anchored(batch, transaction=event.transaction, block=event.block, at=NOW)
 
     def read(self, account: Address) -> dict[str, Record]:
         found = self.records.find(account, lambda _: True)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from eth_utils.crypto import keccak
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from medaccord.core.errors import AccessRefused, InvalidBundle, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address, address
@@ -13,7 +13,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.core.sparse_map import SparseMap
 from medaccord.records import Importer, Sealer
 from medaccord.records.index import load_index
-from medaccord.store import reading, tables
+from medaccord.store import reading, tables, writing
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 
 
@@ -190,11 +190,21 @@ def test_batch_is_listed_until_it_is_anchored(hospital: Hospital, patient: Addre
     assert anchored.block_number == hospital.stream.block
 
 
-def test_anchoring_is_refused_when_batch_is_unknown(hospital: Hospital, patient: Address) -> None:
-    event = hospital.stream.append(hospital.account, bytes(32), bytes(32))  # type: ignore[arg-type]  # any digest does
-    with pytest.raises(InvalidRequest) as caught:
-        hospital.batches.mark_anchored(7, transaction=event.transaction, block=event.block, at=NOW)
-    assert caught.value.problem == "there is no batch 7"
+def test_anchoring_is_not_noted_when_the_batch_was_erased_and_its_id_given_to_another(
+    hospital: Hospital, patient: Address
+) -> None:
+    (erased,) = hospital.importer.import_bundle(bundle(), patient, at=NOW).batches
+    event = hospital.stream.append(hospital.account, erased.topic, erased.root)
+    other = {"patient_ref": "02" * 32, "root": bytes(32)}
+    with writing(hospital.engine) as connection:
+        connection.execute(update(tables.batch).values(other))
+
+    noted = hospital.batches.mark_anchored(
+        erased, transaction=event.transaction, block=event.block, at=NOW
+    )
+
+    assert not noted
+    assert not hospital.batches.get(erased.id).is_anchored
 
 
 def test_enrolment_is_refused_when_account_stands_for_another(
