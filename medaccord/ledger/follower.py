@@ -164,13 +164,19 @@ class Follower:
             return self._depths.tip
 
     def _knows(self, head: BlockRef) -> bool:
-        """Whether a head is the block followed to, or one below it on the same chain."""
+        """Whether a head is the block followed to, or one below it on the same chain.
+
+        Raises:
+            HistoryMoved: another process took back the block followed to.
+        """
         tip = self._depths.tip
         if tip is None or head.number > tip.number:
             return False
         if head.number == tip.number:
             return head == tip
         known = next(self._history.newest_first(upto=head.number), [])
+        if not self._history.holds(tip):  # what is known there is another branch's
+            raise HistoryMoved
         if not known:
             return False
         if known[0].number == head.number:
@@ -259,15 +265,15 @@ class Follower:
     def _catch_up(self) -> None:
         """Take in what another process wrote to the database."""
         tip = self._depths.tip
-        if tip is None or not self._history.holds(tip):
-            self._replace(self._made_anew())
-            return
-        with self._history.read(after=tip) as (newer, found):
-            if newer is None or newer.number < tip.number:
-                raise HistoryMoved
-            added: list[Any] = list(found)
-        with self._lock:
-            self._depths.apply(added, newer)
+        if tip is not None and self._history.holds(tip):
+            with self._history.read(after=tip) as (newer, found):
+                added: list[Any] = list(found)
+            # Asked again: what was read may follow another branch, taken in between the two.
+            if newer is not None and self._history.holds(tip):
+                with self._lock:
+                    self._depths.apply(added, newer)
+                return
+        self._replace(self._made_anew())
 
     def _replace(self, depths: Depths) -> None:
         with self._lock:

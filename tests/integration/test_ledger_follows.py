@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
@@ -102,6 +103,51 @@ def test_two_followers_share_a_database_when_they_take_turns(
     second.sync()
     assert state_of(first) == state_of(second)
     assert state_of(second) == state_of(Follower(setting.network, setting.contracts, engine))
+
+
+def test_follower_leaves_its_branch_when_another_process_took_it_back_for_a_shorter_one(
+    setting: Setting, engine: Engine, story: Story
+) -> None:
+    first = Follower(setting.network, setting.contracts, engine)
+    second = Follower(setting.network, setting.contracts, engine)
+    fork = setting.chain.snapshot()
+    story.grant()
+    setting.chain.mine(3)
+    first.sync()
+    second.sync()
+    setting.chain.revert(fork)
+    story.do(story.revocation(), story.patient)
+    first.sync()
+
+    assert second.sync() == setting.network.head()
+    assert revoked(second, story) == {story.consent_id}
+
+
+def test_follower_mixes_no_branches_when_another_process_changes_them_as_it_catches_up(
+    setting: Setting, engine: Engine, story: Story
+) -> None:
+    first = Follower(setting.network, setting.contracts, engine)
+    fork = setting.chain.snapshot()
+    setting.chain.mine()
+    first.sync()
+    second = Follower(setting.network, setting.contracts, engine)
+    setting.chain.mine()
+    first.sync()
+    asked: list[str] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def reorganise(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if "WHERE ledger_block.number = " in statement and not asked:
+            asked.append(statement)
+            setting.chain.revert(fork)
+            story.do(story.revocation(), story.patient)
+            setting.chain.mine(3)
+            first.sync()
+
+    second.sync()
+    assert asked
+    assert second.sync() == setting.network.head()
+    assert revoked(second, story) == {story.consent_id}
 
 
 def test_follower_is_refused_when_the_database_is_of_another_chain(
