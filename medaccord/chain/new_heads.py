@@ -31,7 +31,7 @@ class NewHeads:
 
     That is at each head it tells of, and each time the connection stands again: what happened
     meanwhile is unknown. Where the socket is refused or breaks it is tried again, each time after a
-    longer pause.
+    longer pause, until a subscription stood.
 
     Source: Ethereum JSON-RPC `eth_subscribe`, `newHeads`.
     """
@@ -61,6 +61,7 @@ class NewHeads:
         self._heard = heard
         self._first_pause = first_pause.total_seconds()
         self._longest_pause = longest_pause.total_seconds()
+        self._stood = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="new heads", daemon=True)
 
@@ -76,13 +77,15 @@ class NewHeads:
     def _run(self) -> None:
         pause = self._first_pause
         while not self._stop.is_set():
+            self._stood = False
             try:
                 with connect(self._url, open_timeout=_OPEN_SECONDS, close_timeout=1) as socket:
                     socket.send(_SUBSCRIBE)
                     self._listen(socket)
-                    pause = self._first_pause
             except (OSError, WebSocketException) as error:
                 _log.warning("no subscription at the node, polling alone: %s", error)
+            if self._stood:
+                pause = self._first_pause
             self._stop.wait(pause)
             pause = min(2 * pause, self._longest_pause)
 
@@ -93,11 +96,12 @@ class NewHeads:
                 message = socket.recv(timeout=_LISTEN_SECONDS)
             except TimeoutError:
                 continue
-            # The first message says that the subscription stands: there may be news since before.
-            self._heard()
             if '"error"' in str(message):
                 _log.warning("the node refused to subscribe: %.200s", message)
                 return
+            # The first message says that the subscription stands: there may be news since before.
+            self._stood = True
+            self._heard()
 
 
 def _can_be_heard_at(url: str) -> bool:
