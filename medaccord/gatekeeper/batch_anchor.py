@@ -16,6 +16,7 @@ from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Pending, Receipt, Sender
+from medaccord.core.anchors import Anchor
 from medaccord.core.errors import KeyMissing, MedaccordError, VerificationFailed
 from medaccord.core.identifiers import Address, Digest
 from medaccord.ledger import Ledger
@@ -90,7 +91,7 @@ class BatchAnchors:
             lacking = {topic: self._lacking(topic) for topic in self._unfinished(unanchored)}
             wanted = unanchored | {each.id for batches in lacking.values() for each in batches}
             self._append(lacking)
-            self._tidy()
+            self._tidy(moving={topic for topic, batches in lacking.items() if batches})
             return len(wanted)
 
     def _unfinished(self, unanchored: Collection[int]) -> Iterator[Digest]:
@@ -193,12 +194,14 @@ class BatchAnchors:
 
     # --- What erasures left in indexes ---
 
-    def _tidy(self) -> None:
+    def _tidy(self, *, moving: Collection[Digest]) -> None:
         """Drop what only states of the past name, once a later state is final."""
         for topic, owner in self._batches.restated():
             anchor = self._ledger.newest_anchor(self._steward, topic)
             held = None if anchor is None else self._batches.find(topic, anchor.root)
-            if held is None or held.state is None or self._tidied.get(topic) == held.id:
+            if anchor is None or held is None or held.state is None:
+                continue
+            if self._tidied.get(topic) == held.id or not self._is_surely(held, anchor, moving):
                 continue
             try:
                 with writing(self._engine) as connection:
@@ -206,3 +209,14 @@ class BatchAnchors:
             except (KeyMissing, VerificationFailed):  # erased whole, or not to be opened
                 _log.debug("what an erasure left cannot be looked at")
             self._tidied[topic] = held.id
+
+    def _is_surely(self, held: Batch, anchor: Anchor, moving: Collection[Digest]) -> bool:
+        """Whether an append was that of the newest batch with its root.
+
+        A state can come back, and its root with it. Then only what stands still tells.
+        """
+        last = self._ledger.anchors(self._steward, held.topic)[-1:]
+        if held.topic not in moving and last == (anchor,):
+            return True
+        same = [each for each in self._batches.of_stream(held.topic) if each.root == held.root]
+        return len(same) == 1

@@ -85,14 +85,18 @@ def open_gatekeeper(
     world: World, folder: Path, database_url: str, cable: Cable, **settings: Any
 ) -> Gatekeeper:
     """A gatekeeper of the hospital, run by a delegate key that can neither read nor grant."""
+    defaults: dict[str, Any] = {
+        "network": cable.network(),
+        "log_interval": timedelta(days=1),
+        "retry_interval": timedelta(days=1),
+    }
     return Gatekeeper.open(
         steward=world.hospital.address,
         signer=world.server_key,
-        network=cable.network(),
         deployment=world.deployment,
         database_url=database_url,
         keys_folder=folder / "keys",
-        **({"log_interval": timedelta(days=1), "retry_interval": timedelta(days=1)} | settings),
+        **(defaults | settings),
     )
 
 

@@ -22,7 +22,7 @@ from medaccord.records import Pseudonyms, Sealer
 from medaccord.records.index import load_index
 from medaccord.store import reading, tables, writing
 from tests.integration.gatekeeper.cable import Cable
-from tests.integration.gatekeeper.conftest import BUNDLE, PATIENT_ID, World
+from tests.integration.gatekeeper.conftest import BUNDLE, PATIENT_ID, Opener, Visit, World
 from tests.integration.gatekeeper.desk import Desk
 
 RESOLVED = BUNDLE.replace(b'"code": "active"', b'"code": "resolved"', 1)
@@ -180,6 +180,58 @@ def test_others_stay_provable_and_the_index_forgets_when_a_record_was_erased(
     assert first.name not in index.records
     assert index.erased == []
     assert gatekeeper.import_bundle(BUNDLE, patient.address).imported.erased == 1
+
+
+def test_others_stay_provable_when_the_state_of_before_comes_back_while_another_is_not_final(
+    opened: Opener,
+    visit: Visit,
+    cable: Cable,
+    chain: EmbeddedChain,
+    folder: Path,
+    database: Engine,
+    topic: Digest,
+    patient: LocalSigner,
+) -> None:
+    """One record is erased; a new one comes and is erased, too: the same state, so the same root.
+
+    When that is asked for the last final append has this root already, and the one between, which
+    still names the new record, has yet to become final.
+    """
+    gatekeeper = opened(network=cable.network(confirmations=2))
+    desk, owner = visit(gatekeeper), gatekeeper.erasing.patient(PATIENT_ID)
+    extra = {
+        "resourceType": "Condition",
+        "id": "erased-soon",
+        "subject": {"reference": f"Patient/{PATIENT_ID}"},
+    }
+    more = json.loads(BUNDLE, parse_float=str)
+    more["entry"] = [*more["entry"][:1], {"resource": extra}]
+
+    gatekeeper.import_bundle(json.dumps(more).encode(), patient.address)
+    gatekeeper.erasing.erase_record(owner, "Condition/erased-soon")
+    chain.mine(2)
+    gatekeeper.anchor_pending()
+    more["entry"][1]["resource"]["id"] = "erased-later"
+    gatekeeper.import_bundle(json.dumps(more).encode(), patient.address)
+    gatekeeper.erasing.erase_record(owner, "Condition/erased-later")
+    roots = appended(gatekeeper, topic)
+    assert roots[-1] == roots[-3] != roots[-2]
+    chain.mine(1)
+    gatekeeper.ledger.sync()
+    final = gatekeeper.ledger.newest_anchor(gatekeeper.steward, topic)
+    assert final is not None
+    assert final.root == roots[-2]
+
+    answer = desk.get("Condition", desk.sign_in(patient), patient)
+    assert answer.status_code == 200, answer.text
+    assert "erased-later" not in answer.text
+
+    chain.mine(1)
+    gatekeeper.anchor_pending()
+    with reading(database) as connection:
+        assert (
+            load_index(connection, Sealer(FolderPatientKeys(folder / "keys")), owner).erased == []
+        )
 
 
 def test_import_is_no_failure_when_the_patient_is_erased_while_it_is_anchored(
