@@ -18,7 +18,6 @@ import argparse
 import gc
 import json
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_bytes
 from benchmarks.synthetic_chain import (
     CHAIN_ID,
     CONSENTS_EACH,
@@ -86,7 +86,7 @@ def measure(scale: float, folder: Path) -> dict[str, float]:
         figures[f"decisions_per_second_{desk.consents}"] = len(desk.queries) / fastest
     rates = [figures[f"decisions_per_second_{size}"] for size in sizes]
     figures["decisions_ratio"] = rates[-1] / rates[0]
-    figures["peak_memory_mib"] = _peak_mib()
+    figures["peak_memory_mib"] = peak_bytes() / 2**20  # the generated chain's answers among it
     return figures
 
 
@@ -192,12 +192,6 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _peak_mib() -> float:
-    """Most memory that this process ever had, the generated chain's answers among it."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 2**20 if sys.platform == "darwin" else most / 2**10
 
 
 if __name__ == "__main__":

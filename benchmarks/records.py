@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from eth_utils.crypto import keccak
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_bytes
 from benchmarks.patients import patient_ids, write_ndjson
 from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
@@ -175,10 +175,7 @@ def import_here(url: str, keys: Path, file: Path) -> dict[str, float]:
     seconds, busy = time.perf_counter() - started, time.process_time() - worked
     if imported.left_out or imported.known:
         raise SystemExit("the file was not taken in whole: the figures would be of something else")
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    return {"seconds": seconds, "busy": busy, "megabytes": peak}
+    return {"seconds": seconds, "busy": busy, "megabytes": peak_bytes() / 1e6}
 
 
 def opening(archive: Archive, patients: list[str]) -> dict[str, float]:
