@@ -95,11 +95,6 @@ class Owners:
         """The patients that the resources belong to, in order of first sight."""
         return tuple(self._ids)
 
-    def of(self, number: int) -> str | None:
-        """The patient whom a resource belongs to; None for one of the steward's."""
-        owner = self._owners[number]
-        return None if owner < 0 else self.ids[owner]
-
     def parts(self) -> "tuple[dict[str, array[int]], array[int]]":
         """The numbers of each patient's resources, and of the steward's."""
         numbers = [array("Q") for _ in self._ids]
