@@ -6,7 +6,8 @@ has it, and come in the order of the chain. `fetch` looks at the blocks that log
 filters tell where logs were left out.
 
 What a node can still hide: of several logs of one block with the same contract and topics, the
-last ones; and anything at all, where it forges the headers to fit.
+last ones; and anything at all, where it forges the headers to fit. What it can still make up: a
+log's data, and a log with the contract and topics of another one of its block; blooms tell neither.
 """
 
 from __future__ import annotations
