@@ -7,9 +7,9 @@ from sqlalchemy import Engine, select
 
 from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import instant_text
-from medaccord.core.errors import KeyMissing
+from medaccord.core.errors import KeyMissing, LogMismatch
 from medaccord.core.identifiers import Address, hex_digest
-from medaccord.gatekeeper.audit_log import AuditLog, Event
+from medaccord.gatekeeper.audit_log import AuditLog, Event, LogPage
 from medaccord.ledger import Ledger
 from medaccord.records import Owner, PatientAccounts, RecordRepository, Sealer
 from medaccord.records.export import Document, Exported, ExportForm, export_to_file
@@ -60,6 +60,7 @@ class Exporting:
                 was anchored.
             DecryptionFailed: a document was changed in the database.
             KeyMissing: the patient's key is not there.
+            LogMismatch: a line of the audit log was changed in the database, or is missing.
             StoreFailed: there is no room left, or the database is out of reach.
             TransportError: the chain is out of reach.
         """
@@ -89,6 +90,7 @@ class Exporting:
         for account in accounts:
             yield from self._handed_in(owner, account)
             page = self._log.read(self._log.subject(account, owner))
+            _require_whole(page)
             for entry in page.entries:
                 yield Document(
                     name=f"audit_entry/{account}/{entry.number}", content=entry.document_bytes
@@ -116,3 +118,11 @@ class Exporting:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(patient_account.c.enrolled_at)).all()
         return {Address(row.account): instant_text(row.enrolled_at) for row in rows}
+
+
+def _require_whole(page: LogPage) -> None:
+    """Refuse a log with a gap: what is left out of it would not be everything."""
+    there = {entry.number for entry in page.entries} | page.erased.keys()
+    for number in range(1, page.count + 1):
+        if number not in there:
+            raise LogMismatch(number, "it was changed in the database, or is missing there")

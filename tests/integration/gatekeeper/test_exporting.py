@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from medaccord.core.errors import AccessRefused
+from medaccord.core.errors import AccessRefused, LogMismatch
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
@@ -67,6 +67,21 @@ def test_export_is_logged_before_anything_is_opened(
     entry = desk.audit(patient)["entries"][-1]
     assert (entry["action"], entry["query"], entry["outcome"]) == ("export", "bundle", "released")
     assert entry["requester"] == desk.steward
+
+
+def test_export_is_refused_when_a_line_of_the_log_was_changed(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, database: Engine, tmp_path: Path
+) -> None:
+    """Left out in silence, it would be missing from everything that is held."""
+    desk.get("Condition", desk.sign_in(patient), patient)
+    with writing(database) as connection:
+        first = update(tables.audit_entry).where(tables.audit_entry.c.number == 1)
+        connection.execute(first.values(ciphertext=bytes(60)))
+    path = tmp_path / "everything.ndjson"
+    with pytest.raises(LogMismatch) as caught:
+        gatekeeper.export(patient.address, path, ExportForm.NDJSON)
+    assert caught.value.number == 1
+    assert list(tmp_path.glob("*everything*")) == []
 
 
 def test_export_is_refused_when_the_patient_is_unknown(
