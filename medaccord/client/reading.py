@@ -174,11 +174,11 @@ class Reader:
         if pointer.steward != self._steward:
             raise ProofMismatch(f"the proof is by {pointer.steward}, not by {self._steward}")
         verify_record(record, proof, self._evidence.is_anchored)
-        with self._lock:
+        verify_newest(proof, partial(self._evidence.is_newest, decided_at=decided_at))
+        with self._lock:  # last of all: a record that is refused fixes nothing
             stream = self._streams.setdefault(patient, pointer.topic)
         if stream != pointer.topic:
             raise ProofMismatch(f"the record is another patient's than {patient}'s")
-        verify_newest(proof, partial(self._evidence.is_newest, decided_at=decided_at))
         return ReleasedRecord(record=record, proof=proof)
 
     def _receipt(self, answer: httpx.Response, patient: Address) -> SignedReceipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -222,6 +223,22 @@ def test_search_is_refused_when_a_record_of_another_patient_is_mixed_in(
     with pytest.raises(ProofMismatch) as refused:
         clinician.search("Observation", patient.account)
     assert str(refused.value) == f"the record is another patient's than {patient.account}'s"
+
+
+def test_stream_of_a_patient_is_not_fixed_when_the_record_is_refused(
+    clinician: Provider, patient: Patient, neighbour: Patient, middle: Middle
+) -> None:
+    others: list[dict[str, Any]] = []
+    middle.alter = at(SEARCH, edited(lambda page: others.extend(page["entry"])))
+    clinician.search("Observation", neighbour.account)
+    for entry in others:
+        proof = RecordProof.parse(entry["extension"][0]["valueString"])
+        prove(entry, replace(proof, newest=None).document())
+    middle.alter = at(SEARCH, edited(lambda page: page.update(entry=others)))
+    with pytest.raises(ProofMismatch, match="nothing shows which version"):
+        clinician.search("Observation", patient.account)
+    middle.alter = lambda request, answer: None
+    assert clinician.search("Observation", patient.account).records
 
 
 def test_search_is_refused_when_answered_for_another_patient(
