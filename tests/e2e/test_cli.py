@@ -90,7 +90,7 @@ WHOLE = samples.data()
 NAMELESS = {key: value for key, value in samples.observation().items() if key != "fullUrl"}
 
 BAD = {
-    "no Bundle": (b'{"resourceType": "Patient", "id": "1"}', "no FHIR Bundle: it is a Patient"),
+    "no Bundle": (b'{"resourceType": "Patient", "id": "1"}', "no FHIR Bundle, but one resource or several"),
     "a list": (b"[]", "no FHIR Bundle"),
     "empty": (b"", "the file is empty"),
     "blank": (b" \n", "the file is empty"),
@@ -99,7 +99,7 @@ BAD = {
         samples.data(samples.patient(), {"resource": {"resourceType": "Patient", "id": "2"}}),
         "holds 2 patients",
     ),
-    "no patient": (samples.data(samples.observation()), "holds no Patient"),
+    "no patient": (samples.data(samples.observation()), "its subject is no patient of the file"),
     "neither id nor urn:uuid": (
         samples.data(samples.patient(), NAMELESS),
         "entry 2 (Observation) has neither an id nor a urn:uuid fullUrl",
