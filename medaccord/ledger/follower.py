@@ -240,19 +240,33 @@ class Follower:
     # --- Taking in ---
 
     def _take_in(self, stretch: Stretch, ancestor: BlockRef | None, answer: Answer) -> None:
-        depths = self._depths
-        self._history.append(stretch, after=ancestor, in_place_of=depths.tip)
+        self._history.append(stretch, after=ancestor, in_place_of=self._depths.tip)
+        with self._changing() as depths:
+            if self._takes_back(depths, ancestor):
+                depths.apply(stretch.events, stretch.tip)
+            else:
+                self._depths = self._made_anew()
+            self._answer = answer
+
+    @contextmanager
+    def _changing(self) -> Iterator[Depths]:
+        """The state, to be changed while nobody looks; where that fails there is none left."""
         with self._lock:
             try:
-                if ancestor != depths.tip:
-                    depths.undo_after(ancestor)
-                depths.apply(stretch.events, stretch.tip)
-            except LookupError:  # more than is remembered
-                self._depths = self._made_anew()
+                yield self._depths
             except BaseException:
                 self._depths = Depths(self._network.confirmations)  # half a block is no state
                 raise
-            self._answer = answer
+
+    def _takes_back(self, depths: Depths, ancestor: BlockRef | None) -> bool:
+        """Take back what lies above an ancestor; False where that is more than is remembered."""
+        if ancestor == depths.tip:
+            return True
+        try:
+            depths.undo_after(ancestor)
+        except LookupError:
+            return False
+        return True
 
     def _made_anew(self) -> Depths:
         """The state, made from the database alone."""
@@ -270,8 +284,8 @@ class Follower:
                 added: list[Any] = list(found)
             # Asked again: what was read may follow another branch, taken in between the two.
             if newer is not None and self._history.holds(tip):
-                with self._lock:
-                    self._depths.apply(added, newer)
+                with self._changing() as depths:
+                    depths.apply(added, newer)
                 return
         self._replace(self._made_anew())
 

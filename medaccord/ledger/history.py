@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, exists, insert, select
+from sqlalchemy import Connection, Engine, Result, delete, exists, insert, select
 
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.events import Event, Stretch
@@ -84,11 +84,14 @@ class History:
             .order_by(ledger_event.c.block_number, ledger_event.c.log_index)
         )
         with reading(self._engine) as connection:
-            yield self._tip(connection), self._events(connection, query)
+            tip = self._tip(connection)
+            rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+            with rows:  # the server's cursor is closed, however far it was read
+                yield tip, self._events(rows)
 
-    def _events(self, connection: Connection, query: Select[Any]) -> Iterator[Event]:
+    def _events(self, rows: Result[Any]) -> Iterator[Event]:
         block: BlockRef | None = None
-        for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+        for row in rows:
             if block is None or block.number != row.block_number:
                 block = self._block(row.block_number, row)
             yield event_of(row, block)

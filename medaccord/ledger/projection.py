@@ -11,6 +11,7 @@ from medaccord.chain import events
 from medaccord.chain.events import Event
 from medaccord.chain.values import seconds
 from medaccord.core.anchors import Anchor
+from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import Address, ConsentId, Digest
 from medaccord.ledger.journal import Journal, Log, Table
 from medaccord.ledger.state import (
@@ -59,6 +60,9 @@ class Projection:
         Args:
             event: later in the chain than every event before it. Events that change no state kept
                 here (votes of the consortium, a change of guardians) leave everything as it was.
+
+        Raises:
+            TransportError: it is about an organisation that no earlier event admitted.
         """
         self._journal.begin(event.block.number)
         handler = _HANDLERS.get(type(event))
@@ -123,7 +127,10 @@ class Projection:
     def _organisation(self, account: Address, **changes: Any) -> None:
         organisation = self.organisations.get(account)
         if organisation is None:
-            raise LookupError(f"the chain says more about {account} than that it was admitted")
+            raise TransportError(
+                f"a node left out that {account} was admitted, before it told more of it: the "
+                "ledger must be made anew from another node, in an empty database"
+            )
         self.organisations.put(account, replace(organisation, **changes))
 
     def _organisation_published(self, event: events.OrganisationPublished) -> None:

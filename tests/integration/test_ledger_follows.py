@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, delete, event
 
+from medaccord.chain import actions
 from medaccord.chain.embedded import EmbeddedChain
-from medaccord.core.errors import DeploymentMismatch
-from medaccord.core.identifiers import Digest
+from medaccord.core.errors import DeploymentMismatch, TransportError
+from medaccord.core.identifiers import Digest, digest
 from medaccord.keys import LocalSigner
 from medaccord.ledger import Follower, Ledger, Projection
 from medaccord.store import open_engine
+from medaccord.store.tables import ledger_event
 from tests.integration.conftest import Setting
 from tests.integration.ledger_setting import Story, count_events, everything
 
@@ -157,6 +159,32 @@ def test_follower_is_refused_when_the_database_is_of_another_chain(
     elsewhere = EmbeddedChain().network()
     with pytest.raises(DeploymentMismatch, match="the ledger of another chain or deployment"):
         Follower(elsewhere, setting.contracts, engine)
+
+
+def test_nothing_is_known_when_what_a_node_told_does_not_add_up(
+    setting: Setting, engine: Engine, story: Story
+) -> None:
+    Follower(setting.network, setting.contracts, engine).sync()
+    with engine.begin() as connection:  # as if a node had forged the headers, and left them out
+        connection.execute(
+            delete(ledger_event).where(ledger_event.c.kind == "OrganisationAdmitted")
+        )
+    follower = Follower(setting.network, setting.contracts, engine)
+    publication = actions.publish(
+        setting.contracts,
+        account=setting.hospital.address,
+        key=digest(b"\x01" * 32),
+        profile=digest(b"\x02" * 32),
+    )
+    story.do(publication, setting.hospital)
+    story.do(story.revocation(), story.patient)
+
+    for _ in range(2):
+        with pytest.raises(TransportError, match=r"left out that 0x.* was admitted"):
+            follower.sync()
+        with follower.views() as known:
+            assert known.tip is None
+            assert state_of(follower) == everything(Projection())
 
 
 # --- Reorganisation ---
