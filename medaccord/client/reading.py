@@ -20,8 +20,15 @@ from medaccord.client.gatekeeper_api import reading_answer
 from medaccord.client.session import Session
 from medaccord.core.audit import relationship_key
 from medaccord.core.canonical import Object, parse_object, record_bytes
-from medaccord.core.errors import InvalidInput, ProofMismatch, ReceiptMismatch, TransportError
+from medaccord.core.errors import (
+    InvalidInput,
+    ProofMismatch,
+    ReceiptMismatch,
+    RecordSuperseded,
+    TransportError,
+)
 from medaccord.core.identifiers import Address, Digest
+from medaccord.core.pointers import Pointer
 from medaccord.core.proofs import RecordProof, verify_newest, verify_record
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
@@ -73,7 +80,8 @@ class Reader:
     """Reads at one gatekeeper for one account, and remembers what must stay as it was.
 
     Whose records a stream holds, the chain does not tell. So the first record that is read for a
-    patient fixes the patient's stream: records of two patients are never taken for one's.
+    patient fixes the patient's stream: records of two patients are never taken for one's. And a
+    version once seen is never taken back: an older one that is served later is refused.
 
     Attributes:
         heads: Heads of the steward's logs as its receipts name them, by patient and number.
@@ -86,6 +94,7 @@ class Reader:
         self._evidence = evidence
         self._steward = steward
         self._streams: dict[Address, Digest] = {}
+        self._seen: dict[tuple[Address, Digest], tuple[int, int]] = {}
         self._lock = Lock()
 
     def search(
@@ -179,7 +188,22 @@ class Reader:
             stream = self._streams.setdefault(patient, pointer.topic)
         if stream != pointer.topic:
             raise ProofMismatch(f"the record is another patient's than {patient}'s")
+        self._check_seen(patient, pointer, decided_at)
         return ReleasedRecord(record=record, proof=proof)
+
+    def _check_seen(self, patient: Address, pointer: Pointer, decided_at: int) -> None:
+        """Refuse a version below one that was the newest before, whatever the chain says since.
+
+        A steward may append an earlier state anew: then only who saw the later one can tell.
+        """
+        key = patient, pointer.record
+        with self._lock:
+            version, block = self._seen.get(key, (0, 0))
+            if decided_at < block:  # an answer that another thread's has overtaken
+                return
+            if pointer.version < version:
+                raise RecordSuperseded(pointer.version, version)
+            self._seen[key] = pointer.version, decided_at
 
     def _receipt(self, answer: httpx.Response, patient: Address) -> SignedReceipt:
         text = answer.headers.get(_RECEIPT)

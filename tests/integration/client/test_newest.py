@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from medaccord.chain import Contracts
+from medaccord.chain import Contracts, actions
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.client import Patient, Provider
 from medaccord.core.canonical import encode, parse_object
 from medaccord.core.errors import ProofMismatch, ReceiptMismatch, RecordSuperseded
 from medaccord.core.proofs import RecordProof
 from medaccord.core.receipts import SignedReceipt
+from medaccord.core.record_state import NewestProof
 from medaccord.demo import sample_bundle
 from medaccord.demo.stage import Hospital
 from medaccord.fhir.answers import RECORD_PROOF_EXTENSION
@@ -62,6 +63,11 @@ def entries_of(page: Any) -> Entries:
 def proof_of(entry: dict[str, Any]) -> RecordProof:
     (extension,) = entry["extension"]
     return RecordProof.parse(extension["valueString"])
+
+
+def state_of(proof: RecordProof) -> NewestProof:
+    assert proof.newest is not None
+    return proof.newest
 
 
 def prove(entry: dict[str, Any], proof: RecordProof) -> None:
@@ -119,6 +125,38 @@ def test_search_is_refused_when_an_old_version_comes_with_the_state_of_today(
     middle.alter = at(
         SEARCH, serving(old_page, name, lambda old, new: replace(old, newest=new.newest))
     )
+    with pytest.raises(RecordSuperseded) as refused:
+        clinician.search("Observation", patient.account)
+    assert (refused.value.version, refused.value.latest) == (1, 2)
+
+
+def test_search_is_refused_when_the_steward_appends_the_state_of_before_again(
+    clinician: Provider,
+    patient: Patient,
+    hospital: Hospital,
+    middle: Middle,
+    world: World,
+    old_page: bytes,
+    name: str,
+) -> None:
+    """Every proof checks then; whoever read the newer version knows better."""
+    hospital.gatekeeper.import_bundle(CHANGED, patient.account)
+    assert read(clinician, name, patient).records[0].proof.pointer.version == 2
+    page: Any = parse_object(old_page)
+    proofs = {key: proof_of(entry) for key, entry in entries_of(page).items()}
+    pointer, state = proofs[name].pointer, state_of(proofs[name])
+    again = actions.append(
+        hospital.gatekeeper.contracts,
+        account=pointer.steward,
+        topic=pointer.topic,
+        root=state.anchor.root,
+    )
+    actions.submit(world.stage.a.sender, again)
+    hospital.gatekeeper.ledger.sync()
+    last = hospital.gatekeeper.ledger.anchors(pointer.steward, pointer.topic)[-1]
+    for key, entry in entries_of(page).items():
+        prove(entry, replace(proofs[key], newest=replace(state_of(proofs[key]), anchor=last)))
+    middle.alter = at(SEARCH, lambda answer: instead(answer, encode(page)))
     with pytest.raises(RecordSuperseded) as refused:
         clinician.search("Observation", patient.account)
     assert (refused.value.version, refused.value.latest) == (1, 2)
