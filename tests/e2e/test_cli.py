@@ -90,7 +90,7 @@ WHOLE = samples.data()
 NAMELESS = {key: value for key, value in samples.observation().items() if key != "fullUrl"}
 
 BAD = {
-    "no Bundle": (b'{"resourceType": "Patient", "id": "1"}', "no FHIR Bundle, but one resource or several"),
+    "no Bundle": (b'{"resourceType": "Patient", "id": "1"}', "no FHIR Bundle, but one resource"),
     "a list": (b"[]", "no FHIR Bundle"),
     "empty": (b"", "the file is empty"),
     "blank": (b" \n", "the file is empty"),
