@@ -113,7 +113,7 @@ def test_envelope_is_refused_with_its_place_in_the_file(text: str, where: tuple[
     [
         ('{"entry": [{}\n,, {}]}', (2, 2)),
         ('{"entry": [{} {}]}', (1, 15)),
-        ('{"entry": [{"\u00e9": 1}, ]}', (1, 22)),
+        ('{"entry": [{"\u00e9": 1}, , {}]}', (1, 22)),
     ],
 )
 def test_what_parts_entries_is_refused_with_its_place_in_the_file(
