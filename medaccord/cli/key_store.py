@@ -39,9 +39,7 @@ def protect(
     passphrase_fd: DescriptorOption = None,
 ) -> None:
     """Encrypt a key store that is in clear. Stop the gatekeeper first; if stopped, do it again."""
-    refuse_both(passphrase_file, passphrase_fd)
-    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
-    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     chosen = passphrase(f"{folder}", file=file, descriptor=passphrase_fd, new=True)
     with progress_bar("Encrypting") as told:
         protection.protect(folder, chosen, progress=told)
@@ -56,9 +54,7 @@ def change_passphrase(
     passphrase_fd: DescriptorOption = None,
 ) -> None:
     """Seal a key store under another passphrase; copies of before still open with the old one."""
-    refuse_both(passphrase_file, passphrase_fd)
-    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
-    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     old = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
     new = passphrase(f"{folder}", file=new_passphrase_file, descriptor=passphrase_fd, new=True)
     protection.change_passphrase(folder, old, new)
@@ -72,10 +68,17 @@ def renew_master(
     passphrase_fd: DescriptorOption = None,
 ) -> None:
     """Encrypt a key store under a fresh master key. Stop the gatekeeper first, as for protect."""
-    refuse_both(passphrase_file, passphrase_fd)
-    settings = Settings.load(keys_folder=keys_folder, keys_passphrase_file=passphrase_file)
-    folder, file = settings.keys_folder, settings.keys_passphrase_file
+    folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     given = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
     with progress_bar("Renewing") as told:
         protection.renew_master(folder, given, progress=told)
     typer.echo(f"The keys in {folder} are under a fresh master key.")
+
+
+def _meant(
+    folder: Path | None, file: Path | None, descriptor: int | None
+) -> tuple[Path, Path | None]:
+    """The key store and the file with its passphrase, by the options and the settings."""
+    refuse_both(file, descriptor)
+    settings = Settings.load(keys_folder=folder, keys_passphrase_file=file)
+    return settings.keys_folder, settings.keys_passphrase_file

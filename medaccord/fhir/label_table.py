@@ -24,7 +24,7 @@ from typing import Final, Self
 from medaccord.core.canonical import Value
 from medaccord.core.errors import InvalidDocument
 from medaccord.core.labels import SENSITIVITY_LABELS
-from medaccord.fhir.resource import Resource
+from medaccord.fhir.resource import Resource, objects_in
 
 __all__ = ["COLUMNS", "LabelRow", "LabelTable"]
 
@@ -134,19 +134,10 @@ class LabelTable:
 
 
 def _codings(value: Value) -> Iterator[tuple[str, str]]:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            system, code = item.get("system"), item.get("code")
-            if isinstance(system, str) and isinstance(code, str):
-                yield system, code
-            held: Iterable[Value] = item.values()
-        elif isinstance(item, list):
-            held = item
-        else:
-            continue
-        stack += [each for each in held if type(each) is dict or type(each) is list]
+    for item in objects_in(value):
+        system, code = item.get("system"), item.get("code")
+        if isinstance(system, str) and isinstance(code, str):
+            yield system, code
 
 
 def _known(system: str) -> str:

@@ -19,7 +19,7 @@ Source: FHIR R4, RESTful API, Transaction Processing Rules and Conditional Refer
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlencode
@@ -27,6 +27,7 @@ from uuid import UUID, uuid5
 
 from medaccord.core.canonical import Object, Value
 from medaccord.core.resource_types import RECORD_ID, RESOURCE_TYPES
+from medaccord.fhir.resource import objects_in
 
 __all__ = [
     "Condition",
@@ -143,19 +144,7 @@ def identifiers(resource: Object) -> Iterator[Identifier]:
 
 def references(value: Value) -> Iterator[Object]:
     """Every object that holds a reference as text, at any depth, in no particular order."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("reference"), str):
-                yield item
-            held: Iterable[Value] = item.values()
-        elif isinstance(item, list):
-            held = item
-        else:
-            continue
-        # Most members are text: asking for the two types there can be is faster than isinstance.
-        stack += [each for each in held if type(each) is dict or type(each) is list]
+    return (item for item in objects_in(value) if isinstance(item.get("reference"), str))
 
 
 def may_be_conditional(text: bytes) -> bool:

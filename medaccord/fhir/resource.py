@@ -1,10 +1,11 @@
 """One FHIR resource, held losslessly."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from medaccord.core.canonical import Object, record_bytes
+from medaccord.core.canonical import Object, Value, record_bytes
 
-__all__ = ["DIRECTORY_TYPES", "Resource"]
+__all__ = ["DIRECTORY_TYPES", "Resource", "objects_in"]
 
 DIRECTORY_TYPES = frozenset({"Location", "Organization", "Practitioner", "PractitionerRole"})
 """Types that belong to the steward, not to a patient."""
@@ -33,3 +34,19 @@ class Resource:
     def canonical(self) -> bytes:
         """The canonical record: what is hashed, stored and released."""
         return record_bytes(self.value)
+
+
+def objects_in(value: Value) -> Iterator[Object]:
+    """Every object at any depth, the value itself among them, in no particular order."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            yield item
+            held: Iterable[Value] = item.values()
+        elif isinstance(item, list):
+            held = item
+        else:
+            continue
+        # Most members are text: asking for the two types there can be is faster than isinstance.
+        stack += [each for each in held if type(each) is dict or type(each) is list]

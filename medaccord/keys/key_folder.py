@@ -25,9 +25,11 @@ SECRET_FILE: Final = "steward-secret"
 PATIENT_PREFIX: Final = "patient-"
 """How the name of everything of a patient begins."""
 
+MOST_FILE_BYTES: Final = 4096
+"""Longest file of a key store, in bytes, inclusive."""
+
 _CHANGES: Final = ".changes.lock"
 _SECRET_BYTES: Final = 32
-_MOST_BYTES: Final = 4096
 
 
 class KeyFolder:
@@ -254,7 +256,7 @@ class KeyFolder:
     def _read(self, name: str) -> bytes:
         path = self.path / name
         try:
-            data = files.read_private(path, limit=_MOST_BYTES, what="the key file")
+            data = files.read_private(path, limit=MOST_FILE_BYTES, what="the key file")
         except FileNotFoundError:  # erased since somebody looked
             raise KeyMissing(f"there is no {name} in {self.path}") from None
         except InvalidInput as error:

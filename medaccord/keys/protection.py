@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from medaccord.core.errors import InvalidInput, KeyStoreFailed
 from medaccord.keys import files
-from medaccord.keys.key_folder import PATIENT_PREFIX, SECRET_FILE, read_masters
+from medaccord.keys.key_folder import MOST_FILE_BYTES, PATIENT_PREFIX, SECRET_FILE, read_masters
 from medaccord.keys.masters import MASTER_FILE, Masters
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.sealed_key import STANDARD_COST
-
-_MOST_BYTES: Final = 4096
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told after each file: how many are done, and how many there are."""
@@ -114,7 +112,7 @@ def _finish(
 
 def _encrypt(path: Path, name: str, masters: Masters) -> None:
     try:
-        data = files.read_private(path, limit=_MOST_BYTES, what="the key file")
+        data = files.read_private(path, limit=MOST_FILE_BYTES, what="the key file")
     except InvalidInput as error:
         raise KeyStoreFailed(error.problem) from error
     if not data:

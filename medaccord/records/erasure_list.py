@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from medaccord.core.errors import InvalidDocument, InvalidInput, KeyStoreFailed, StoreFailed
 from medaccord.core.identifiers import Digest, digest, hex_digest
+from medaccord.keys.files import flush_folder
 from medaccord.records.pseudonyms import Owner
 
 __all__ = ["ErasureLine", "ErasureList"]
@@ -82,7 +83,7 @@ class ErasureList:
             except OSError:
                 os.ftruncate(file, end)
                 raise
-            _flush_folder(self._path.parent)
+            flush_folder(self._path.parent)
 
     def lines(self) -> tuple[ErasureLine, ...]:
         """Every erasure, oldest first.
@@ -161,11 +162,3 @@ def _line(text: bytes, number: int) -> ErasureLine:
             line=number,
             column=1,
         ) from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
