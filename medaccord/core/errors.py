@@ -14,7 +14,10 @@ MedaccordError
 │ ├ WrongPassphrase          a passphrase that does not open the file it was given for
 │ ├ NotFound                 gatekeeper.errors: no such thing, or none the asker may know of
 │ ├ Conflict                 gatekeeper.errors: it is there already, in another state
-│ └ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
+│ ├ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
+│ ├ WrongMediaType           gatekeeper.errors: a body of a type that is not taken
+│ ├ NotAcceptable            gatekeeper.errors: an answer not to be had in the form asked for
+│ └ TooManyRequests          gatekeeper.errors: a limit was reached
 ├ TransportError             a node or a gatekeeper is out of reach, or answered badly
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
 ├ KeyMissing                 the key is not, or no longer, in the key store

@@ -1,8 +1,9 @@
 """Signing in to a gatekeeper: EIP-4361 messages of one closed form.
 
 The standard leaves much open (schemes, optional lines, any resources); here every line is there, in
-order, once, and the only resource is the account acted for. Text and message stand for each other:
-`parse` accepts exactly what `text` writes.
+order, once, and the resources are four: the account acted for, the registry that says who may, the
+key that signs, and the purpose of use. Text and message stand for each other: `parse` accepts
+exactly what `text` writes.
 
 Source: EIP-4361 (Sign-In with Ethereum); EIP-191 for the signature.
 """
@@ -17,6 +18,7 @@ from eth_account.messages import encode_defunct
 
 from medaccord.core.errors import AccessRefused, InvalidInput, InvalidSignIn
 from medaccord.core.identifiers import AccountId, Address, address
+from medaccord.core.purposes import PURPOSE_SYSTEM, Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.signatures import recover_signer
 
@@ -37,7 +39,12 @@ Nonce: {nonce}
 Issued At: {issued_at}
 Expiration Time: {expiration_time}
 Resources:
-- {resource}"""
+- {account}
+- {registry}
+- {key}
+- {purpose}"""
+
+_ACCOUNT: Final = r"eip155:[1-9][0-9]{0,31}:0x[0-9a-fA-F]{40}"
 
 _FIELDS: Final = {
     "domain": r"[A-Za-z0-9.\-]{1,253}(?::[0-9]{1,5})?",
@@ -48,7 +55,10 @@ _FIELDS: Final = {
     "nonce": r"[A-Za-z0-9]{8,64}",
     "issued_at": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
     "expiration_time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
-    "resource": r"eip155:[1-9][0-9]{0,31}:0x[0-9a-fA-F]{40}",
+    "account": _ACCOUNT,
+    "registry": _ACCOUNT,
+    "key": _ACCOUNT,
+    "purpose": re.escape(PURPOSE_SYSTEM) + "#[A-Z]{1,16}",
 }
 
 
@@ -74,7 +84,9 @@ class SignInMessage:
         nonce: 8 to 64 letters and digits, given by the gatekeeper, good once.
         issued_at: whole seconds, timezone-aware.
         expiration_time: end of the message's life, excluded; after `issued_at`.
-        resources: exactly one, the account acted for.
+        account: the account acted for.
+        registry: address of the Registry that says who may act for it.
+        purpose: what the token is to be used for.
         statement: always `STATEMENT`.
 
     Raises:
@@ -88,7 +100,9 @@ class SignInMessage:
     nonce: str
     issued_at: datetime
     expiration_time: datetime
-    resources: tuple[AccountId, ...]
+    account: AccountId
+    registry: Address
+    purpose: Purpose
     statement: str = field(default=STATEMENT)
 
     def __post_init__(self) -> None:
@@ -98,8 +112,6 @@ class SignInMessage:
                 raise InvalidSignIn("times of a sign-in are whole seconds with a timezone")
         if self.expiration_time <= self.issued_at:
             raise InvalidSignIn("the sign-in ends before it is issued")
-        if len(self.resources) != 1:
-            raise InvalidSignIn(f"one account is acted for, not {len(self.resources)}")
         if self.account.chain_id != self.chain_id:
             raise InvalidSignIn(f"the account {self.account} is not on chain {self.chain_id}")
         if urlsplit(self.uri).netloc != self.domain:
@@ -108,12 +120,18 @@ class SignInMessage:
             raise InvalidSignIn("a field of the sign-in does not have its form")
 
     @property
-    def account(self) -> AccountId:
-        """The account acted for."""
-        return self.resources[0]
+    def resources(self) -> tuple[str, ...]:
+        """The account, the registry and the key as CAIP-10 names, and the purpose's code."""
+        return (
+            str(self.account),
+            str(AccountId(chain_id=self.chain_id, address=self.registry)),
+            str(AccountId(chain_id=self.chain_id, address=self.address)),
+            f"{PURPOSE_SYSTEM}#{self.purpose}",
+        )
 
     def text(self) -> str:
         """The text that is signed."""
+        account, registry, key, purpose = self.resources
         return _TEMPLATE.format(
             domain=self.domain,
             address=self.address,
@@ -123,7 +141,10 @@ class SignInMessage:
             nonce=self.nonce,
             issued_at=_instant(self.issued_at),
             expiration_time=_instant(self.expiration_time),
-            resource=self.account,
+            account=account,
+            registry=registry,
+            key=key,
+            purpose=purpose,
         )
 
     @classmethod
@@ -145,7 +166,9 @@ class SignInMessage:
                 nonce=match["nonce"],
                 issued_at=_parse_instant(match["issued_at"]),
                 expiration_time=_parse_instant(match["expiration_time"]),
-                resources=(AccountId.parse(match["resource"]),),
+                account=AccountId.parse(match["account"]),
+                registry=AccountId.parse(match["registry"]).address,
+                purpose=Purpose(match["purpose"].rpartition("#")[2]),
             )
         except (InvalidInput, ValueError) as error:
             raise InvalidSignIn(f"the sign-in message cannot be read: {error}") from error

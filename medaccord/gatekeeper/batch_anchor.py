@@ -10,17 +10,13 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Engine
-
 from medaccord.chain import actions
-from medaccord.chain.deployment import Contracts
-from medaccord.chain.network import Network
-from medaccord.chain.sender import Pending, Receipt, Sender
+from medaccord.chain.sender import Pending, Receipt
 from medaccord.core.anchors import Anchor
 from medaccord.core.errors import KeyMissing, MedaccordError, VerificationFailed
-from medaccord.core.identifiers import Address, Digest
-from medaccord.ledger import Ledger
-from medaccord.records import Batch, Batches, Pseudonyms, Sealer
+from medaccord.core.identifiers import Digest
+from medaccord.gatekeeper.foundation import Foundation
+from medaccord.records import Batch, Batches
 from medaccord.records.restating import forget_erased, restate
 from medaccord.store import writing
 from medaccord.store.locks import exclusive
@@ -35,27 +31,16 @@ _WAIT: Final = timedelta(minutes=10)
 class BatchAnchors:
     """Appends the batches of a steward to their streams."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        network: Network,
-        contracts: Contracts,
-        ledger: Ledger,
-        sender: Sender,
-        sealer: Sealer,
-        pseudonyms: Pseudonyms,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._network = network
-        self._contracts = contracts
-        self._ledger = ledger
-        self._sender = sender
-        self._sealer = sealer
-        self._names = pseudonyms
-        self._batches = Batches(engine)
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
+        self._network = base.network
+        self._contracts = base.contracts
+        self._ledger = base.ledger
+        self._sender = base.sender
+        self._sealer = base.sealer
+        self._names = base.names
+        self._batches = Batches(base.engine)
         self._tidied: dict[Digest, int] = {}
 
     def anchor(self, topics: Collection[Digest]) -> dict[int, Receipt]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 from fastapi import APIRouter
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import delete, insert, select
 from starlette.responses import Response
 
 from medaccord.core.canonical import document_bytes
@@ -13,8 +13,7 @@ from medaccord.core.errors import CommitmentMismatch
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, address
 from medaccord.core.profiles import OrganisationProfile
 from medaccord.gatekeeper.errors import NotFound
-from medaccord.gatekeeper.standing import Standing
-from medaccord.ledger import Ledger
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.store import reading, writing
 from medaccord.store.tables import directory_profile
 
@@ -22,13 +21,11 @@ from medaccord.store.tables import directory_profile
 class Directory:
     """Keeps profiles, and gives out those that are in force."""
 
-    def __init__(
-        self, *, engine: Engine, ledger: Ledger, standing: Standing, chain_id: int
-    ) -> None:
-        self._engine = engine
-        self._ledger = ledger
-        self._standing = standing
-        self._chain_id = chain_id
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._ledger = base.ledger
+        self._standing = base.standing
+        self._chain_id = base.network.chain_id
 
     def publish(self, document: OrganisationProfile | Mapping[str, Any]) -> Digest:
         """Keep a profile, so that it is served from now on, in place of any older one.

@@ -14,20 +14,19 @@ from typing import Annotated, Any, Final
 from eth_utils.crypto import keccak
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from medaccord.chain import actions
-from medaccord.chain.deployment import Contracts
-from medaccord.chain.sender import Receipt, Sender
+from medaccord.chain.sender import Receipt
 from medaccord.chain.values import seconds
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.typed_data import typed
 from medaccord.gatekeeper.errors import Conflict, EnrolmentRefused
-from medaccord.gatekeeper.standing import Standing
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeField
-from medaccord.ledger import Ledger, RelationshipState
-from medaccord.records import Owner, PatientAccounts, Pseudonyms
+from medaccord.ledger import RelationshipState
+from medaccord.records import Owner
 from medaccord.store import writing
 from medaccord.store.tables import enrolment_attempt, enrolment_code, patient_account
 
@@ -49,28 +48,16 @@ _GROUP: Final = 4
 class Enrolment:
     """Issues codes, and lets accounts in with them."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        secret: bytes,
-        pseudonyms: Pseudonyms,
-        accounts: PatientAccounts,
-        standing: Standing,
-        contracts: Contracts,
-        ledger: Ledger,
-        sender: Sender,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
+    def __init__(self, base: Foundation, *, secret: bytes) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
         self._secret = secret
-        self._pseudonyms = pseudonyms
-        self._accounts = accounts
-        self._standing = standing
-        self._contracts = contracts
-        self._ledger = ledger
-        self._sender = sender
+        self._pseudonyms = base.names
+        self._accounts = base.accounts
+        self._standing = base.standing
+        self._contracts = base.contracts
+        self._ledger = base.ledger
+        self._sender = base.sender
 
     def issue_code(self, patient_id: str, valid_for: timedelta = timedelta(days=7)) -> str:
         """Make a code for a patient of the steward.

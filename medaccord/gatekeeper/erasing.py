@@ -16,15 +16,12 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine
-
-from medaccord.chain.network import Clock
 from medaccord.core.errors import ErasureRefused, TransportError
 from medaccord.core.identifiers import Address
-from medaccord.gatekeeper.audit_log import AuditLog, Event
+from medaccord.gatekeeper.audit_log import Event
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.importing import Importing
-from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts, Pseudonyms, Sealer
+from medaccord.records import Owner
 from medaccord.records.deleting import forget_settled
 from medaccord.records.erasure import Erased, Erasure
 from medaccord.records.erasure_list import ErasureList
@@ -61,33 +58,20 @@ class ErasureReport:
 class Erasing:
     """Erases, holds, and renews keys, for one steward."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        sealer: Sealer,
-        pseudonyms: Pseudonyms,
-        erasures: ErasureList,
-        accounts: PatientAccounts,
-        log: AuditLog,
-        ledger: Ledger,
-        importing: Importing,
-        clock: Clock,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._sealer = sealer
-        self._names = pseudonyms
+    def __init__(self, base: Foundation, *, erasures: ErasureList, importing: Importing) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
+        self._sealer = base.sealer
+        self._names = base.names
         self._list = erasures
-        self._accounts = accounts
-        self._log = log
-        self._ledger = ledger
+        self._accounts = base.accounts
+        self._log = base.log
+        self._ledger = base.ledger
         self._importing = importing
-        self._clock = clock
-        self._erasure = Erasure(engine, sealer, pseudonyms, erasures)
-        self._holds = Holds(engine, sealer, pseudonyms)
-        self._rotation = Rotation(engine, sealer, pseudonyms.steward)
+        self._clock = base.clock
+        self._erasure = Erasure(base.engine, base.sealer, base.names, erasures)
+        self._holds = Holds(base.engine, base.sealer, base.names)
+        self._rotation = Rotation(base.engine, base.sealer, base.names.steward)
 
     # --- Who is meant ---
 

@@ -3,14 +3,25 @@
 InvalidInput
 ├ NotFound                   no such thing here, or none that the asker may know of
 ├ Conflict                   it is there already, in a state that does not go with the request
-└ BodyTooLarge               the request is longer than any honest one
+├ BodyTooLarge               the request is longer than any honest one
+├ WrongMediaType             the body is of a type that is not taken
+├ NotAcceptable              the answer is not to be had in the form asked for
+└ TooManyRequests            more than anybody honest asks for in that time
 MedaccordError
 └ EnrolmentRefused           the code is wrong, used, expired or blocked; which of them is not told
 """
 
 from medaccord.core.errors import InvalidInput, MedaccordError
 
-__all__ = ["BodyTooLarge", "Conflict", "EnrolmentRefused", "NotFound"]
+__all__ = [
+    "BodyTooLarge",
+    "Conflict",
+    "EnrolmentRefused",
+    "NotAcceptable",
+    "NotFound",
+    "TooManyRequests",
+    "WrongMediaType",
+]
 
 
 class NotFound(InvalidInput):
@@ -23,6 +34,26 @@ class Conflict(InvalidInput):
 
 class BodyTooLarge(InvalidInput):
     """The body of a request exceeds the bound."""
+
+
+class WrongMediaType(InvalidInput):
+    """The body of a request is of a type that this path does not take."""
+
+
+class NotAcceptable(InvalidInput):
+    """The answer is not to be had in the form that the request asks for."""
+
+
+class TooManyRequests(InvalidInput):
+    """A limit was reached; the message says when to come again.
+
+    Attributes:
+        retry_after: whole seconds until it is worth asking again, at least 1.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, retry_after)
 
 
 class EnrolmentRefused(MedaccordError):

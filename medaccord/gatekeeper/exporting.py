@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import KeyMissing, LogMismatch
 from medaccord.core.identifiers import Address, hex_digest
-from medaccord.gatekeeper.audit_log import AuditLog, Event, LogPage
-from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts, RecordRepository, Sealer
+from medaccord.gatekeeper.audit_log import Event, LogPage
+from medaccord.gatekeeper.foundation import Foundation
+from medaccord.records import Owner, RecordRepository
 from medaccord.records.export import Document, Exported, ExportForm, export_to_file
 from medaccord.records.sealed_rows import SEALED_TABLES
 from medaccord.store import reading
@@ -21,24 +21,14 @@ from medaccord.store.tables import patient_account
 class Exporting:
     """Exports patients' data, each time logged first."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        accounts: PatientAccounts,
-        sealer: Sealer,
-        ledger: Ledger,
-        repository: RecordRepository,
-        log: AuditLog,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._accounts = accounts
-        self._sealer = sealer
-        self._ledger = ledger
+    def __init__(self, base: Foundation, *, repository: RecordRepository) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
+        self._accounts = base.accounts
+        self._sealer = base.sealer
+        self._ledger = base.ledger
         self._repository = repository
-        self._log = log
+        self._log = base.log
 
     def export(
         self, account: Address, path: Path, form: ExportForm, *, base: str | None = None

@@ -6,16 +6,14 @@ An import whose anchors could not be sent stays prepared; `finish` anchors what 
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
-from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt
 from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import read_bundle
 from medaccord.gatekeeper.batch_anchor import BatchAnchors
-from medaccord.ledger import Ledger, RelationshipState
+from medaccord.gatekeeper.foundation import Foundation
+from medaccord.ledger import RelationshipState
 from medaccord.records import Imported, Importer, Owner
 from medaccord.records.patients import accounts_of
 from medaccord.records.sources import Progress
@@ -61,20 +59,11 @@ class ImportReport:
 class Importing:
     """Imports Bundles and files, and anchors what they add."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        network: Network,
-        ledger: Ledger,
-        importer: Importer,
-        anchors: BatchAnchors,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._network = network
-        self._ledger = ledger
+    def __init__(self, base: Foundation, *, importer: Importer, anchors: BatchAnchors) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
+        self._network = base.network
+        self._ledger = base.ledger
         self._importer = importer
         self._anchors = anchors
 

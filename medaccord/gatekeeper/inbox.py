@@ -11,22 +11,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Engine, RowMapping, func, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 
 from medaccord.chain.powers import Power
 from medaccord.core.canonical import document_bytes
 from medaccord.core.errors import AccessRefused, InvalidRequest, KeyMissing
-from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
+from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
-from medaccord.core.typed_data import Domain
-from medaccord.gatekeeper.audit_log import AuditLog, Event
+from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.errors import Conflict
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.sign_in import Session, SignIn
-from medaccord.gatekeeper.standing import Standing
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
-from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts, Sealer
+from medaccord.records import Owner
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import request_inbox
@@ -72,26 +70,15 @@ class Received:
 class Inbox:
     """Takes requests in, and shows each patient its own."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: AccountId,
-        domain: Domain,
-        accounts: PatientAccounts,
-        standing: Standing,
-        ledger: Ledger,
-        sealer: Sealer,
-        log: AuditLog,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._domain = domain
-        self._accounts = accounts
-        self._standing = standing
-        self._ledger = ledger
-        self._sealer = sealer
-        self._log = log
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._steward = base.contracts.account_id(base.steward)
+        self._domain = base.contracts.off_chain_domain
+        self._accounts = base.accounts
+        self._standing = base.standing
+        self._ledger = base.ledger
+        self._sealer = base.sealer
+        self._log = base.log
 
     def take(self, document: Mapping[str, Any], by: Address, signature: bytes) -> Digest:
         """Lay a request in the inbox of its patient. The same again changes nothing.

@@ -10,18 +10,16 @@ or a lost answer at any moment leaves nothing to repair.
 import threading
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from medaccord.chain import actions
-from medaccord.chain.deployment import Contracts
-from medaccord.chain.network import Clock
-from medaccord.chain.sender import Receipt, Sender
+from medaccord.chain.sender import Receipt
 from medaccord.core.anchors import Anchor
 from medaccord.core.audit import AUDIT_TOPIC, log_leaf
-from medaccord.core.identifiers import Address, Digest, digest, hex_digest
+from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.proofs import LogProof
 from medaccord.core.sparse_map import SparseMap
-from medaccord.ledger import Ledger
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.store import reading, writing
 from medaccord.store.tables import audit_anchor, audit_anchor_entry, audit_entry
 
@@ -32,22 +30,13 @@ Logs = dict[Digest, tuple[int, Digest]]
 class LogAnchors:
     """Appends the state of all logs of a steward to its stream, and proves what was appended."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        steward: Address,
-        clock: Clock,
-        contracts: Contracts,
-        ledger: Ledger,
-        sender: Sender,
-    ) -> None:
-        self._engine = engine
-        self._steward = steward
-        self._clock = clock
-        self._contracts = contracts
-        self._ledger = ledger
-        self._sender = sender
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._steward = base.steward
+        self._clock = base.clock
+        self._contracts = base.contracts
+        self._ledger = base.ledger
+        self._sender = base.sender
         self._lock = threading.Lock()
 
     def anchor(self) -> Receipt | None:

@@ -9,19 +9,18 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Column, Engine, insert, select
+from sqlalchemy import Column, insert, select
 
-from medaccord.chain.network import Clock
 from medaccord.core.canonical import document_bytes
 from medaccord.core.emergency import EmergencyReason
 from medaccord.core.errors import AccessRefused, CommitmentMismatch, DecryptionFailed, KeyMissing
 from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.sign_in import Session, SignIn
 from medaccord.gatekeeper.wire import AddressField, DigestField, Form
-from medaccord.ledger import Ledger
-from medaccord.records import Owner, PatientAccounts, Sealer
+from medaccord.records import Owner
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import reason_opening, terms_opening
@@ -30,20 +29,12 @@ from medaccord.store.tables import reason_opening, terms_opening
 class Openings:
     """Takes openings in, and hands them to decisions."""
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        accounts: PatientAccounts,
-        ledger: Ledger,
-        sealer: Sealer,
-        clock: Clock,
-    ) -> None:
-        self._engine = engine
-        self._accounts = accounts
-        self._ledger = ledger
-        self._sealer = sealer
-        self._clock = clock
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._accounts = base.accounts
+        self._ledger = base.ledger
+        self._sealer = base.sealer
+        self._clock = base.clock
 
     def take_terms(
         self, session: Session, patient: Address, consent_id: ConsentId, document: Mapping[str, Any]

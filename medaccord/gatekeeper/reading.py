@@ -17,14 +17,13 @@ from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import SearchParameters
-from medaccord.gatekeeper.audit_log import AuditLog, Event
+from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.cursor import Cursors
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.sign_in import Session
-from medaccord.gatekeeper.standing import Standing
-from medaccord.ledger import Ledger
-from medaccord.records import PatientAccounts, Record, RecordRepository
+from medaccord.records import Record, RecordRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +70,20 @@ class Reading:
 
     def __init__(
         self,
+        base: Foundation,
         *,
-        steward: Address,
-        accounts: PatientAccounts,
-        ledger: Ledger,
-        standing: Standing,
         openings: Openings,
         repository: RecordRepository,
-        log: AuditLog,
         receipts: Receipts,
         cursors: Cursors,
     ) -> None:
-        self._steward = steward
-        self._accounts = accounts
-        self._ledger = ledger
-        self._standing = standing
+        self._steward = base.steward
+        self._accounts = base.accounts
+        self._ledger = base.ledger
+        self._standing = base.standing
         self._openings = openings
         self._repository = repository
-        self._log = log
+        self._log = base.log
         self._receipts = receipts
         self._cursors = cursors
 

@@ -8,7 +8,10 @@
 | EnrolmentRefused                                 | 403    | forbidden  | its class           |
 | NotFound                                         | 404    | not-found  | its class           |
 | Conflict                                         | 409    | conflict   | its class           |
-| BodyTooLarge                                     | 413    | invalid    | its class           |
+| BodyTooLarge                                     | 413    | too-long   | its class           |
+| WrongMediaType                                   | 415    | not-supported | its class        |
+| NotAcceptable                                    | 406    | not-supported | its class        |
+| TooManyRequests (with Retry-After)               | 429    | throttled  | its class           |
 | any other InvalidInput, CommitmentMismatch,      | 400    | invalid    | its class           |
 | SignatureMismatch                                |        |            |                     |
 | ContractReverted                                 | 422    | conflict   | the ABI error       |
@@ -47,7 +50,10 @@ from medaccord.gatekeeper.errors import (
     BodyTooLarge,
     Conflict,
     EnrolmentRefused,
+    NotAcceptable,
     NotFound,
+    TooManyRequests,
+    WrongMediaType,
 )
 
 FHIR_JSON: Final = "application/fhir+json"
@@ -68,7 +74,10 @@ _CLASSES: Final[tuple[tuple[type[MedaccordError], int, str], ...]] = (
     (EnrolmentRefused, 403, "forbidden"),
     (NotFound, 404, "not-found"),
     (Conflict, 409, "conflict"),
-    (BodyTooLarge, 413, "invalid"),
+    (BodyTooLarge, 413, "too-long"),
+    (WrongMediaType, 415, "not-supported"),
+    (NotAcceptable, 406, "not-supported"),
+    (TooManyRequests, 429, "throttled"),
     (InvalidInput, 400, "invalid"),
     (CommitmentMismatch, 400, "invalid"),
     (SignatureMismatch, 400, "invalid"),
@@ -133,6 +142,8 @@ def outcome_response(error: Exception, headers: Mapping[str, str] | None = None)
     extra = dict(headers or {})
     if problem.status == 401:
         extra["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        extra["Retry-After"] = str(error.retry_after)
     if isinstance(error, Reverted):
         extra[REVERT_HEADER] = "0x" + error.data.hex()
     return Response(

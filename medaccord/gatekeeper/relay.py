@@ -16,9 +16,8 @@ from starlette.responses import JSONResponse
 
 from medaccord.chain import actions
 from medaccord.chain.actions import SignedAction
-from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Power
-from medaccord.chain.sender import Receipt, Sender
+from medaccord.chain.sender import Receipt
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import (
     CommitmentMismatch,
@@ -29,11 +28,10 @@ from medaccord.core.errors import (
 )
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.terms import Terms
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.openings import Openings
-from medaccord.gatekeeper.standing import Standing
 from medaccord.gatekeeper.wire import Form, block_document
-from medaccord.ledger import Ledger, RelationshipState, Restriction
-from medaccord.records import PatientAccounts
+from medaccord.ledger import RelationshipState, Restriction
 
 RESTRICTING: Final = frozenset({"Revocation", "RevokeAll", "EmergencyClosure", "EmergencyBan"})
 """What is obeyed before it is sent, whoever hands it in."""
@@ -77,24 +75,14 @@ class Relayed:
 class Relay:
     """Sends the signed actions of patients."""
 
-    def __init__(
-        self,
-        *,
-        steward: Address,
-        contracts: Contracts,
-        ledger: Ledger,
-        standing: Standing,
-        accounts: PatientAccounts,
-        openings: Openings,
-        sender: Sender,
-    ) -> None:
-        self._steward = steward
-        self._contracts = contracts
-        self._ledger = ledger
-        self._standing = standing
-        self._accounts = accounts
+    def __init__(self, base: Foundation, *, openings: Openings) -> None:
+        self._steward = base.steward
+        self._contracts = base.contracts
+        self._ledger = base.ledger
+        self._standing = base.standing
+        self._accounts = base.accounts
         self._openings = openings
-        self._sender = sender
+        self._sender = base.sender
 
     def take(
         self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool

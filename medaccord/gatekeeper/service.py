@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from sqlalchemy import Engine
-
-from medaccord.chain.deployment import Deployment, connect
+from medaccord.chain.deployment import Deployment
 from medaccord.chain.network import Network
-from medaccord.chain.sender import Sender
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resources import UNLABELLED
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
-from medaccord.gatekeeper.audit_log import AuditLog
 from medaccord.gatekeeper.background import Repeating
 from medaccord.gatekeeper.batch_anchor import BatchAnchors
 from medaccord.gatekeeper.cursor import Cursors
@@ -27,9 +21,9 @@ from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
 from medaccord.gatekeeper.erasing import Erasing
 from medaccord.gatekeeper.exporting import Exporting
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
-from medaccord.gatekeeper.key_store import open_key_store
 from medaccord.gatekeeper.log_anchor import LogAnchors
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.reading import Reading
@@ -37,22 +31,16 @@ from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.relay import Relay
 from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
-from medaccord.gatekeeper.standing import Standing
-from medaccord.keys import FolderPatientKeys, Passphrase, Signer, StewardSecrets
+from medaccord.keys import Passphrase, Signer
 from medaccord.ledger import Following, Ledger
 from medaccord.records import (
     Importer,
-    PatientAccounts,
-    Pseudonyms,
     RecordRepository,
-    Sealer,
 )
 from medaccord.records.erasure_list import ErasureList
 from medaccord.records.export import Exported, ExportForm
-from medaccord.records.patients import ensure_key
 from medaccord.records.sources import Progress
 from medaccord.store import open_engine
-from medaccord.store.outgoing import DatabaseOutbox
 
 BOUNDS: Final = Bounds(
     max_node_silence=timedelta(seconds=30),
@@ -81,152 +69,63 @@ class Gatekeeper:
 
     def __init__(
         self,
+        base: Foundation,
         *,
-        steward: Address,
-        signer: Signer,
-        network: Network,
-        deployment: Deployment,
-        engine: Engine,
         keys_folder: Path,
-        passphrase: Passphrase | None,
         labels: LabelTable | None,
         unlabelled: frozenset[str],
-        bounds: Bounds,
         log_interval: timedelta,
         poll_interval: timedelta,
         retry_interval: timedelta,
         heads_url: str | None,
     ) -> None:
-        """Wire everything; see `open`."""
-        self.steward = steward
-        self.network = network
-        self.contracts = contracts = connect(network, deployment)
-        self._engine = engine
-        store = open_key_store(engine, keys_folder, passphrase)
-        keys, secrets = FolderPatientKeys(store), StewardSecrets(store)
-        names = Pseudonyms(secrets)
-        ensure_key(keys, names.steward)
-        accounts = PatientAccounts(engine, keys)
-        sealer = Sealer(keys)
-        sender = Sender(network, signer, outbox=DatabaseOutbox(engine))
-        sender.resume()  # what an earlier process left goes before what is new
-        self.ledger = ledger = Ledger(network, contracts, engine)
-        self.standing = standing = Standing(
-            network=network, ledger=ledger, bounds=bounds, poll_interval=poll_interval
+        """Put every part on the foundation; see `open`."""
+        self._base = base
+        self.steward = base.steward
+        self.network = base.network
+        self.contracts = base.contracts
+        self.ledger = base.ledger
+        self.standing = base.standing
+        self.enrolment = Enrolment(base, secret=base.secret_for("enrolment"))
+        self.openings = Openings(base)
+        self.relay = Relay(base, openings=self.openings)
+        self.inbox = Inbox(base)
+        self.audit = Audit(accounts=base.accounts, log=base.log, anchors=LogAnchors(base))
+        repository = RecordRepository(
+            base.engine, base.sealer, base.names, base.steward, base.ledger
         )
-        self.enrolment = Enrolment(
-            engine=engine,
-            steward=steward,
-            secret=_derived(secrets, "enrolment"),
-            pseudonyms=names,
-            accounts=accounts,
-            standing=standing,
-            contracts=contracts,
-            ledger=ledger,
-            sender=sender,
-        )
-        self.openings = Openings(
-            engine=engine, accounts=accounts, ledger=ledger, sealer=sealer, clock=network.clock
-        )
-        self.relay = Relay(
-            steward=steward,
-            contracts=contracts,
-            ledger=ledger,
-            standing=standing,
-            accounts=accounts,
-            openings=self.openings,
-            sender=sender,
-        )
-        log = AuditLog(
-            engine=engine,
-            steward=steward,
-            own=names.steward,
-            sealer=sealer,
-            clock=network.clock,
-        )
-        self.inbox = Inbox(
-            engine=engine,
-            steward=contracts.account_id(steward),
-            domain=contracts.off_chain_domain,
-            accounts=accounts,
-            standing=standing,
-            ledger=ledger,
-            sealer=sealer,
-            log=log,
-        )
-        self.audit = Audit(
-            accounts=accounts,
-            log=log,
-            anchors=LogAnchors(
-                engine=engine,
-                steward=steward,
-                clock=network.clock,
-                contracts=contracts,
-                ledger=ledger,
-                sender=sender,
-            ),
-        )
-        repository = RecordRepository(engine, sealer, names, steward, ledger)
-        self.exporting = Exporting(
-            engine=engine,
-            steward=steward,
-            accounts=accounts,
-            sealer=sealer,
-            ledger=ledger,
-            repository=repository,
-            log=log,
-        )
+        self.exporting = Exporting(base, repository=repository)
         self.reading = Reading(
-            steward=steward,
-            accounts=accounts,
-            ledger=ledger,
-            standing=standing,
+            base,
             openings=self.openings,
             repository=repository,
-            log=log,
-            receipts=Receipts(steward=steward, domain=contracts.off_chain_domain, signer=signer),
-            cursors=Cursors(_derived(secrets, "cursor")),
-        )
-        self.directory = Directory(
-            engine=engine, ledger=ledger, standing=standing, chain_id=network.chain_id
-        )
-        self.importing = Importing(
-            engine=engine,
-            steward=steward,
-            network=network,
-            ledger=ledger,
-            importer=Importer(engine, sealer, names, steward, unlabelled=unlabelled, labels=labels),
-            anchors=BatchAnchors(
-                engine=engine,
-                steward=steward,
-                network=network,
-                contracts=contracts,
-                ledger=ledger,
-                sender=sender,
-                sealer=sealer,
-                pseudonyms=names,
+            receipts=Receipts(
+                steward=base.steward, domain=base.contracts.off_chain_domain, signer=base.signer
             ),
+            cursors=Cursors(base.secret_for("cursor")),
         )
-        self.erasing = Erasing(
-            engine=engine,
-            steward=steward,
-            sealer=sealer,
-            pseudonyms=names,
-            erasures=ErasureList(keys_folder),
-            accounts=accounts,
-            log=log,
-            ledger=ledger,
-            importing=self.importing,
-            clock=network.clock,
+        self.directory = Directory(base)
+        self.importing = Importing(
+            base,
+            importer=Importer(
+                base.engine,
+                base.sealer,
+                base.names,
+                base.steward,
+                unlabelled=unlabelled,
+                labels=labels,
+            ),
+            anchors=BatchAnchors(base),
         )
+        self.erasing = Erasing(base, erasures=ErasureList(keys_folder), importing=self.importing)
         self._background = (
-            Repeating("send-transactions", sender.resume, every=retry_interval),
+            Repeating("send-transactions", base.sender.resume, every=retry_interval),
             Repeating("anchor-log", self.audit.anchor, every=log_interval),
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
         )
-        self._following = _following(ledger, poll_interval, heads_url)
+        self._following = _following(base.ledger, poll_interval, heads_url)
         self._server: RunningServer | None = None
 
     @classmethod
@@ -280,7 +179,7 @@ class Gatekeeper:
         """
         engine = open_engine(database_url)
         try:
-            opened = cls(
+            base = Foundation.lay(
                 steward=steward,
                 signer=signer,
                 network=network,
@@ -288,9 +187,14 @@ class Gatekeeper:
                 engine=engine,
                 keys_folder=keys_folder,
                 passphrase=passphrase,
+                bounds=bounds,
+                poll_interval=poll_interval,
+            )
+            opened = cls(
+                base,
+                keys_folder=keys_folder,
                 labels=labels,
                 unlabelled=unlabelled,
-                bounds=bounds,
                 log_interval=log_interval,
                 poll_interval=poll_interval,
                 retry_interval=retry_interval,
@@ -305,12 +209,7 @@ class Gatekeeper:
 
     def sign_in(self, url: str) -> SignIn:
         """The desk where people sign in to this gatekeeper at an address."""
-        return SignIn(
-            url=url,
-            chain_id=self.network.chain_id,
-            engine=self._engine,
-            standing=self.standing,
-        )
+        return SignIn(self._base, url=url)
 
     def serve(
         self, *, host: str = "127.0.0.1", port: int = 0, url: str | None = None
@@ -363,7 +262,7 @@ class Gatekeeper:
             self._following.stop()
         for job in self._background:
             job.stop()
-        self._engine.dispose()
+        self._base.engine.dispose()
 
 
 def _following(ledger: Ledger, every: timedelta, heads: str | None) -> Following | None:
@@ -371,8 +270,3 @@ def _following(ledger: Ledger, every: timedelta, heads: str | None) -> Following
     if not every and heads is None:
         return None
     return Following(ledger, every=every or _LONGEST_SILENCE, heads=heads)
-
-
-def _derived(secrets: StewardSecrets, use: str) -> bytes:
-    """A secret for one use, 32 bytes, so that none serves two."""
-    return hmac.digest(secrets.pseudonyms, f"medaccord/{use}/1".encode(), hashlib.sha256)

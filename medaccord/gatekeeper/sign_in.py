@@ -1,13 +1,15 @@
 """Signing in with a key: a message to sign once, then a token that is good for minutes.
 
-A token speaks for an account. It is checked against the ledger at every use, so that it dies with
-the delegation it was given under. Neither nonces nor tokens can be read out of the database: a
-nonce serves once, a token is kept as its hash.
+A token speaks for an account, for one purpose of use. It is checked against the ledger at every
+use, so that it dies with the delegation it was given under. Asking for a message leaves nothing
+here, so nobody can fill the disk with it: the nonce carries a mark of this gatekeeper over all that
+the message says. A nonce serves once; of nonces and tokens the database has hashes alone.
 
 Source: EIP-4361 (the message), RFC 6750 (bearer tokens), ERC-1271 (wallets that are contracts).
 """
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,24 +17,29 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from medaccord.chain.network import Clock
 from medaccord.chain.powers import Power
 from medaccord.core.errors import AccessRefused, SignatureMismatch
-from medaccord.core.identifiers import AccountId, Address
+from medaccord.core.identifiers import AccountId, Address, address
+from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage
-from medaccord.gatekeeper.standing import Standing
+from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
 from medaccord.store import reading, writing
-from medaccord.store.tables import sign_in_nonce, token
+from medaccord.store.tables import spent_nonce, token
 
 CHALLENGE_LIFE: Final = timedelta(minutes=5)
 """How long a message may be signed and handed in; its end is excluded."""
 
 TOKEN_LIFE: Final = timedelta(minutes=10)
 """How long a token is good; its end is excluded."""
+
+
+_NONCE_BYTES: Final = 16
+"""Of what is drawn, and again of the mark over it: the nonce is both in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,41 +49,38 @@ class Session:
     Attributes:
         account: the account acted for.
         by: the key that signed in: its controller, or a delegate with the power READ.
+        purpose: what it may be used for.
         expires_at: when the token ends, exclusive.
     """
 
     account: Address
     by: Address
+    purpose: Purpose
     expires_at: datetime
 
 
 class SignIn:
     """Gives out challenges and tokens, and says whom a token speaks for."""
 
-    def __init__(self, *, url: str, chain_id: int, engine: Engine, standing: Standing) -> None:
+    def __init__(self, base: Foundation, *, url: str) -> None:
+        """Answer at an address, without a slash at its end; people sign in to it and no other."""
         self._url = url
         self._domain = urlsplit(url).netloc
-        self._chain_id = chain_id
-        self._engine = engine
-        self._standing = standing
+        self._chain_id = base.network.chain_id
+        self._registry = address(base.contracts.registry.address)
+        self._engine = base.engine
+        self._standing = base.standing
+        self._secret = base.secret_for("sign-in")
 
     @property
     def _clock(self) -> Clock:
         return self._standing.clock
 
-    def challenge(self, account: Address, by: Address) -> str:
+    def challenge(self, account: Address, by: Address, purpose: Purpose) -> str:
         """Write a message that `by` may sign to speak for `account`, once, within five minutes."""
-        now = self._clock()
-        expires = now.replace(microsecond=0) + CHALLENGE_LIFE
-        nonce = secrets.token_hex(16)
-        with writing(self._engine) as connection:
-            connection.execute(delete(sign_in_nonce).where(sign_in_nonce.c.expires_at <= now))
-            connection.execute(
-                insert(sign_in_nonce).values(
-                    nonce=nonce, account=account, by=by, expires_at=expires
-                )
-            )
-        return self._message(account, by, nonce, expires).text()
+        expires = self._clock().replace(microsecond=0) + CHALLENGE_LIFE
+        drawn = secrets.token_hex(_NONCE_BYTES)
+        return self._message(account, by, purpose, drawn, expires).text()
 
     def redeem(self, text: str, signature: bytes) -> tuple[str, Session]:
         """Take a signed message for a token.
@@ -90,7 +94,8 @@ class SignIn:
             InvalidSignIn: the text is no EIP-4361 message.
         """
         message = SignInMessage.parse(text)
-        account, expires = self._issued(message, text)
+        self._check_issued(message, text)
+        account = message.account.address
         try:
             self._standing.check_text(message.address, text, signature)
         except SignatureMismatch as error:
@@ -100,14 +105,16 @@ class SignIn:
             raise _refused("this key does not act for this account, or not to read")
         bearer = secrets.token_urlsafe(32)
         now = self._clock()
-        session = Session(account=account, by=message.address, expires_at=now + TOKEN_LIFE)
+        session = Session(
+            account=account,
+            by=message.address,
+            purpose=message.purpose,
+            expires_at=now + TOKEN_LIFE,
+        )
         with writing(self._engine) as connection:
-            used = connection.execute(
-                update(sign_in_nonce)
-                .where(sign_in_nonce.c.nonce == message.nonce, sign_in_nonce.c.used_at.is_(None))
-                .values(used_at=now)
-            )
-            if used.rowcount != 1 or now >= expires:
+            if now >= message.expiration_time or not _spend(
+                connection, message.nonce, message.expiration_time, now
+            ):
                 raise _refused("this message was used before, or is too old: ask for a new one")
             connection.execute(delete(token).where(token.c.expires_at <= now))
             connection.execute(
@@ -115,6 +122,7 @@ class SignIn:
                     hash=_hash(bearer),
                     account=session.account,
                     by=session.by,
+                    purpose=session.purpose.value,
                     expires_at=session.expires_at,
                 )
             )
@@ -140,7 +148,12 @@ class SignIn:
         self._standing.refresh()
         if not self._standing.authorised(row.account, row.by, Power.READ):
             raise _refused("the key that signed in no longer acts for this account")
-        return Session(account=row.account, by=row.by, expires_at=row.expires_at)
+        return Session(
+            account=row.account,
+            by=row.by,
+            purpose=Purpose(row.purpose),
+            expires_at=row.expires_at,
+        )
 
     def fresh_session(self, request: Request) -> Session:
         """As `session`, and the ledger is known to be up to date.
@@ -152,29 +165,33 @@ class SignIn:
         self._standing.require_fresh()
         return session
 
-    def _issued(self, message: SignInMessage, text: str) -> tuple[Address, datetime]:
-        with reading(self._engine) as connection:
-            row = connection.execute(
-                select(sign_in_nonce).where(sign_in_nonce.c.nonce == message.nonce)
-            ).first()
-        if row is None or row.used_at is not None or self._clock() >= row.expires_at:
-            raise _refused("this message was used before, or is too old: ask for a new one")
-        if text != self._message(row.account, row.by, row.nonce, row.expires_at).text():
+    def _check_issued(self, message: SignInMessage, text: str) -> None:
+        expires = message.expiration_time
+        drawn = message.nonce[: 2 * _NONCE_BYTES]
+        given = self._message(
+            message.account.address, message.address, message.purpose, drawn, expires
+        )
+        if not hmac.compare_digest(text.encode(), given.text().encode()):
             raise _refused("this is not the message that was given out: sign it unchanged")
-        return row.account, row.expires_at
+        if self._clock() >= expires:
+            raise _refused("this message was used before, or is too old: ask for a new one")
 
     def _message(
-        self, account: Address, by: Address, nonce: str, expires: datetime
+        self, account: Address, by: Address, purpose: Purpose, drawn: str, expires: datetime
     ) -> SignInMessage:
+        said = f"{self._url} {account} {by} {purpose} {drawn} {int(expires.timestamp())}"
+        mark = hmac.new(self._secret, said.encode(), hashlib.sha256).hexdigest()
         return SignInMessage(
             domain=self._domain,
             address=by,
             uri=self._url,
             chain_id=self._chain_id,
-            nonce=nonce,
+            nonce=drawn + mark[: 2 * _NONCE_BYTES],
             issued_at=expires - CHALLENGE_LIFE,
             expiration_time=expires,
-            resources=(AccountId(chain_id=self._chain_id, address=account),),
+            account=AccountId(chain_id=self._chain_id, address=account),
+            registry=self._registry,
+            purpose=purpose,
         )
 
 
@@ -183,6 +200,7 @@ class ChallengeForm(Form):
 
     account: AddressField
     by: AddressField
+    purpose: Purpose | None = None
 
 
 class SignInForm(Form):
@@ -198,7 +216,7 @@ def routes(sign_in: SignIn) -> APIRouter:
 
     @router.post("/sign-in/challenge")
     def challenge(form: ChallengeForm) -> dict[str, Any]:
-        return {"message": sign_in.challenge(form.account, form.by)}
+        return {"message": sign_in.challenge(form.account, form.by, form.purpose or Purpose.TREAT)}
 
     @router.post("/sign-in")
     def redeem(form: SignInForm) -> dict[str, Any]:
@@ -207,9 +225,21 @@ def routes(sign_in: SignIn) -> APIRouter:
             "token": bearer,
             "expiresAt": time_text(session.expires_at),
             "account": str(session.account),
+            "purpose": session.purpose.value,
         }
 
     return router
+
+
+def _spend(connection: Connection, nonce: str, expires: datetime, now: datetime) -> bool:
+    """Use up what may be used once; False where it was used before."""
+    connection.execute(delete(spent_nonce).where(spent_nonce.c.expires_at <= now))
+    row = {"hash": _hash(nonce), "expires_at": expires}
+    known = select(spent_nonce.c.hash).where(spent_nonce.c.hash == row["hash"])
+    if connection.execute(known).first() is not None:
+        return False
+    connection.execute(insert(spent_nonce).values(**row))
+    return True
 
 
 def _hash(bearer: str) -> bytes:

@@ -6,7 +6,9 @@
 | request_inbox, terms_opening,           | deleted                                                |
 | reason_opening                          |                                                        |
 | patient_account, enrolment_code         | deleted                                                |
-| enrolment_attempt, sign_in_nonce, token | deleted, of its accounts                               |
+| enrolment_attempt, token,               | deleted, of its accounts                               |
+| relayed_action, notice, webhook         |                                                        |
+| refusal_tally                           | deleted                                                |
 | pending_revocation                      | settled ones deleted; the chain has yet to see others, |
 |                                         | which `forget_settled` deletes then                    |
 | legal_hold                              | deleted: none of them was on                           |
@@ -41,15 +43,18 @@ from medaccord.store.tables import (
     erasure,
     imported_file,
     legal_hold,
+    notice,
     patient_account,
     pending_revocation,
     reason_opening,
     record_index,
     record_version,
+    refusal_tally,
+    relayed_action,
     request_inbox,
-    sign_in_nonce,
     terms_opening,
     token,
+    webhook,
 )
 
 __all__ = ["NOBODY", "delete_patient", "delete_record", "forget_settled", "is_noted"]
@@ -57,7 +62,7 @@ __all__ = ["NOBODY", "delete_patient", "delete_record", "forget_settled", "is_no
 NOBODY: Final = Owner("")
 """In the place of a pseudonym: whose it was is not known any more."""
 
-_OF_ACCOUNTS: Final = (enrolment_attempt, sign_in_nonce, token)
+_OF_ACCOUNTS: Final = (enrolment_attempt, token, relayed_action, notice, webhook)
 _FOR_PATIENTS: Final = (request_inbox, terms_opening, reason_opening)
 
 
@@ -146,6 +151,7 @@ def _delete_accounts(connection: Connection, owner: Owner) -> None:
     connection.execute(delete(patient_account).where(patient_account.c.patient_ref == owner))
     connection.execute(delete(enrolment_code).where(enrolment_code.c.patient_ref == owner))
     connection.execute(delete(legal_hold).where(legal_hold.c.owner == owner))
+    connection.execute(delete(refusal_tally).where(refusal_tally.c.patient_ref == owner))
     for table in _OF_ACCOUNTS:
         connection.execute(delete(table).where(table.c.account.in_(accounts)))
     settled = pending_revocation.c.settled_at.is_not(None)

@@ -303,25 +303,73 @@ outgoing_attempt = Table(
     Column("sent_at", Instant, nullable=False),
 )
 
-# --- Sign-in ---
+# --- Signing in, and what is allowed only so often ---
 
-sign_in_nonce = Table(
-    "sign_in_nonce",
+spent_nonce = Table(
+    "spent_nonce",
     metadata,
-    Column("nonce", String(64), primary_key=True),
-    Column("account", ADDRESS, nullable=False),
-    Column("by", ADDRESS, nullable=False),
+    Column("hash", DIGEST, primary_key=True),  # of what may be used once: a nonce, a jti
     Column("expires_at", Instant, nullable=False, index=True),
-    Column("used_at", Instant),
 )
 
 token = Table(
     "token",
     metadata,
     Column("hash", DIGEST, primary_key=True),
-    Column("account", ADDRESS, nullable=False),
+    Column("account", ADDRESS, nullable=False, index=True),
     Column("by", ADDRESS, nullable=False),
+    Column("key", String(64)),  # thumbprint of the JWK signed in with; NULL for an Ethereum key
+    Column("purpose", String(16), nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+)
+
+relayed_action = Table(
+    "relayed_action",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("account", ADDRESS, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_relayed_action_account_at", "account", "at"),
+)
+
+refusal_tally = Table(
+    "refusal_tally",
+    metadata,
+    Column("relationship", DIGEST, primary_key=True),
+    Column("requester", ADDRESS, primary_key=True),
+    Column("patient_ref", OWNER, nullable=False, index=True),
+    Column("since", Instant, nullable=False),  # where the span counted in begins
+    Column("logged", Integer, nullable=False),  # lines of their own within it
+    Column("counted", BigInteger, nullable=False),  # those after them, not yet told in a line
+    Column("last_at", Instant, nullable=False),
+)
+
+# --- Notices ---
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("account", ADDRESS, nullable=False),  # who is told
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(66), nullable=False),  # consent, request, emergency or line of the log
+    Column("actor", ADDRESS),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("account", "kind", "subject"),
+    Index("ix_notice_account_id", "account", "id"),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account", ADDRESS, nullable=False, index=True),
+    Column("made_at", Instant, nullable=False),
+    Column("delivered_upto", KEY, nullable=False),  # id of the last notice it took
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("next_at", Instant, nullable=False),  # not before this
+    Column("stopped_at", Instant),  # given up, until its account says otherwise
+    *_sealed(),  # address and secret, sealed to the steward's own key
 )
 
 # --- Directory: public profiles ---
@@ -336,6 +384,9 @@ directory_profile = Table(
 )
 
 Index("ix_batch_unanchored", batch.c.anchored_at)
+
+# A record asked for by its name alone.
+Index("ix_record_version_record", record_version.c.record)
 
 # What is still wrapped to an older key is found without reading what is sealed.
 Index("ix_record_version_generation", record_version.c.owner, record_version.c.key_generation)

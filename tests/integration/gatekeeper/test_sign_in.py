@@ -32,7 +32,7 @@ def test_challenge_names_this_gatekeeper_and_the_account_when_asked(
     assert message.uri == desk.url
     assert message.domain == desk.url.removeprefix("http://")
     assert message.address == patient.address
-    assert message.resources == (AccountId.parse(desk.account(patient)),)
+    assert message.account == AccountId.parse(desk.account(patient))
     assert message.expiration_time - message.issued_at == timedelta(minutes=5)
 
 
@@ -48,7 +48,7 @@ def test_sign_in_gives_a_token_for_ten_minutes_when_signed(
     answer = desk.redeem(message, patient.sign_text(message))
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"token", "expiresAt", "account"}
+    assert set(body) == {"token", "expiresAt", "account", "purpose"}
     assert body["account"] == patient.address
     assert answer.headers["cache-control"] == "no-store"
 

@@ -9,11 +9,13 @@ from eth_account.messages import encode_defunct
 
 from medaccord.core.errors import AccessRefused, InvalidSignIn, SignatureMismatch
 from medaccord.core.identifiers import AccountId, address
+from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage, recover_text
 
 CLINICIAN = Account.from_key(b"\x0c" * 32)
 HOSPITAL = AccountId(chain_id=1337, address=address("0x" + "b0" * 20))
+REGISTRY = address("0x" + "d0" * 20)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 MESSAGE = SignInMessage(
@@ -24,7 +26,9 @@ MESSAGE = SignInMessage(
     nonce="Abcdef12345678",
     issued_at=NOW,
     expiration_time=NOW + timedelta(minutes=5),
-    resources=(HOSPITAL,),
+    account=HOSPITAL,
+    registry=REGISTRY,
+    purpose=Purpose.TREAT,
 )
 
 TEXT = f"""127.0.0.1:8431 wants you to sign in with your Ethereum account:
@@ -39,7 +43,10 @@ Nonce: Abcdef12345678
 Issued At: 2026-11-21T12:00:00Z
 Expiration Time: 2026-11-21T12:05:00Z
 Resources:
-- {HOSPITAL}"""
+- {HOSPITAL}
+- eip155:1337:{REGISTRY}
+- eip155:1337:{CLINICIAN.address}
+- http://terminology.hl7.org/CodeSystem/v3-ActReason#TREAT"""
 
 
 def test_text_is_an_eip_4361_message() -> None:

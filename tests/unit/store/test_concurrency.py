@@ -16,13 +16,13 @@ import sys
 from datetime import UTC, datetime
 from sqlalchemy import func, insert, select
 from medaccord.store import open_engine, tables, writing
-engine, nonce = open_engine(sys.argv[1]), tables.sign_in_nonce
+engine, nonce = open_engine(sys.argv[1]), tables.spent_nonce
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(25):
     with writing(engine) as connection:
         count = connection.execute(select(func.count()).select_from(nonce)).scalar_one()
-        row = {"nonce": f"{count + 1:04}", "account": "0x0", "by": "0x0"}
+        row = {"hash": f"{count + 1:04}".encode()}
         connection.execute(insert(nonce).values(**row, expires_at=datetime.now(UTC)))
 """
 
@@ -40,8 +40,8 @@ def test_nothing_is_written_twice_when_processes_count_up_at_once(
         process.communicate("go\n", timeout=120)
     assert [process.returncode for process in processes] == [0, 0, 0]
     with reading(engine) as connection:
-        nonces = connection.execute(select(tables.sign_in_nonce.c.nonce)).scalars().all()
-    assert sorted(nonces) == [f"{number:04}" for number in range(1, 76)]
+        nonces = connection.execute(select(tables.spent_nonce.c.hash)).scalars().all()
+    assert sorted(nonces) == [f"{number:04}".encode() for number in range(1, 76)]
 
 
 def test_writing_waits_for_another_writer_when_one_is_at_work(engine: Engine) -> None:

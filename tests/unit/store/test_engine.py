@@ -28,7 +28,10 @@ def test_open_keeps_the_rows_when_database_exists(database_url: str, engine: Eng
 
 
 def test_errors_do_not_tell_values_when_a_row_is_there_twice(engine: Engine) -> None:
-    row = {"hash": b"hash-told", "account": "account-told", "by": "key-told", "expires_at": AT}
+    row = {"hash": b"hash-told", "account": "account-told", "by": "key-told"} | {
+        "purpose": "TREAT",
+        "expires_at": AT,
+    }
     with pytest.raises(IntegrityError) as caught, writing(engine) as connection:
         connection.execute(insert(tables.token), [row, row])
     assert_tells_nothing(caught.value)
@@ -62,7 +65,7 @@ def test_writing_leaves_nothing_when_it_raises(engine: Engine) -> None:
 
 
 def test_writing_keeps_the_rest_when_a_savepoint_is_undone(engine: Engine) -> None:
-    row = {"hash": bytes(32), "account": "0x0", "by": "0x0", "expires_at": AT}
+    row = {"hash": bytes(32), "account": "0x0", "by": "0x0", "purpose": "TREAT", "expires_at": AT}
     with writing(engine) as connection:
         add_attempt(connection)
         with pytest.raises(IntegrityError), connection.begin_nested():
