@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from medaccord.core.blocks import BlockRef
 from medaccord.core.decision import Basis, Permit, decide
 from medaccord.core.errors import AccessRefused
-from medaccord.core.facts import EmergencyState, Facts, Query
+from medaccord.core.facts import Facts, Query
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
@@ -19,8 +19,8 @@ from medaccord.core.refusals import Refusal
 from medaccord.fhir import SearchParameters
 from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.cursor import Cursors
+from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
-from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.sign_in import Session
 from medaccord.records import Record, RecordRepository
@@ -72,16 +72,14 @@ class Reading:
         self,
         base: Foundation,
         *,
-        openings: Openings,
+        facts: FactsOf,
         repository: RecordRepository,
         receipts: Receipts,
         cursors: Cursors,
     ) -> None:
-        self._steward = base.steward
         self._accounts = base.accounts
-        self._ledger = base.ledger
         self._standing = base.standing
-        self._openings = openings
+        self._facts = facts
         self._repository = repository
         self._log = base.log
         self._receipts = receipts
@@ -165,7 +163,7 @@ class Reading:
         try:
             owner = self._accounts.owner_of(question.patient)
             subject = self._log.subject(question.patient, owner)
-            facts = self._facts(query, question.latest)
+            facts = self._facts.of(query, latest=question.latest)
             permit = decide(query, facts, now=self._standing.clock(), bounds=self._standing.bounds)
             page = find(permit)
         except AccessRefused as refusal:
@@ -192,27 +190,6 @@ class Reading:
             page,
             block=block,
             receipt=self._receipts.sign(logged, block) if concerns_patient else None,
-        )
-
-    def _facts(self, query: Query, latest: bool) -> Facts:
-        if latest:
-            self._standing.ask_now()
-        else:
-            self._standing.refresh()
-        patient, owner = query.patient, self._accounts.owner_of(query.patient)
-        terms = self._openings.terms_of(patient, owner)
-        reasons = self._openings.reasons_of(patient, owner)
-
-        def reason_known(emergency: EmergencyState) -> bool:
-            reason = reasons.get(emergency.emergency_id)
-            return reason is not None and reason.commitment == emergency.reason
-
-        return self._ledger.facts(
-            query,
-            steward=self._steward,
-            terms=terms.get,
-            reason_known=reason_known,
-            now=self._standing.clock(),
         )
 
 

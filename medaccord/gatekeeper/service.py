@@ -21,6 +21,7 @@ from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
 from medaccord.gatekeeper.erasing import Erasing
 from medaccord.gatekeeper.exporting import Exporting
+from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
@@ -95,9 +96,10 @@ class Gatekeeper:
             base.engine, base.sealer, base.names, base.steward, base.ledger
         )
         self.exporting = Exporting(base, repository=repository)
+        facts = FactsOf(base, self.openings)
         self.reading = Reading(
             base,
-            openings=self.openings,
+            facts=facts,
             repository=repository,
             receipts=Receipts(
                 steward=base.steward, domain=base.contracts.off_chain_domain, signer=base.signer
