@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from medaccord import __version__
@@ -21,6 +20,7 @@ from medaccord.gatekeeper import (
     sign_in,
 )
 from medaccord.gatekeeper.boundary import Boundary
+from medaccord.gatekeeper.openapi import PATH, Documented
 
 if TYPE_CHECKING:
     from medaccord.gatekeeper.service import Gatekeeper
@@ -34,12 +34,12 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
         url: where it is reached from outside, without a slash at the end. People sign in to this
             address and no other, whatever a request says its host is.
     """
-    app = FastAPI(
+    app = Documented(
         title="medaccord gatekeeper",
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=PATH,
         redirect_slashes=False,
     )
     refusals.install(app)

@@ -18,6 +18,7 @@ from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
 from medaccord.gatekeeper.audit_log import AuditLog
 from medaccord.gatekeeper.key_store import open_key_store
+from medaccord.gatekeeper.metrics import Metrics
 from medaccord.gatekeeper.standing import Standing
 from medaccord.keys import FolderPatientKeys, Passphrase, Signer, StewardSecrets
 from medaccord.ledger import Ledger
@@ -44,6 +45,7 @@ class Foundation:
         sender: sends transactions, and pays for them.
         log: the audit log.
         secrets: what everything secret of the steward's own is derived from.
+        metrics: what this process counts about itself.
     """
 
     steward: Address
@@ -59,6 +61,7 @@ class Foundation:
     sender: Sender
     log: AuditLog
     secrets: StewardSecrets
+    metrics: Metrics
 
     @classmethod
     def lay(
@@ -106,6 +109,7 @@ class Foundation:
                 clock=network.clock,
             ),
             secrets=secrets,
+            metrics=Metrics(),
         )
 
     @property
