@@ -7,10 +7,10 @@ they can be erased and the chain still verifies.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
@@ -19,9 +19,10 @@ from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_k
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DecryptionFailed, KeyMissing
 from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.gatekeeper.group_commit import GroupCommit
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
-from medaccord.store import reading, writing
+from medaccord.store import reading
 from medaccord.store.tables import audit_entry
 
 
@@ -67,6 +68,17 @@ class Logged:
     head: Digest
 
 
+Along: TypeAlias = Callable[[Connection, Logged], None]
+"""Writes rows that must be there exactly when an entry is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    subject: Subject
+    event: Event
+    along: Along | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
     """A log, or its end.
@@ -105,6 +117,7 @@ class AuditLog:
         self._own = own
         self._sealer = sealer
         self._clock = clock
+        self._together = GroupCommit(engine, self._write)
 
     def subject(self, patient: Address, owner: Owner) -> Subject:
         """The log of the relationship with an enrolled patient."""
@@ -114,47 +127,82 @@ class AuditLog:
         """The steward's own log: of requests that concern no patient of its."""
         return self.subject(self._steward, self._own)
 
-    def append(self, subject: Subject, event: Event) -> Logged:
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for the transaction that is being written."""
+        return self._together.waiting
+
+    def append(self, subject: Subject, event: Event, *, along: Along | None = None) -> Logged:
         """Write the next entry of a log; it is on the disk when this returns.
+
+        Entries that are appended at the same time are written together.
+
+        Args:
+            subject: whose log.
+            event: what the entry says.
+            along: called within the transaction, once the entry is written. It may be called again
+                where that was taken back for somebody else's fault: all it does is to write rows.
+                It must not append itself.
 
         Raises:
             KeyMissing: the patient's key was erased.
+            StoreFailed: the entry is not in the log, and nothing may be released for it. Where the
+                connection was lost at the end it may be there all the same.
+            Exception: whatever `along` raises; then the entry is not in the log either.
         """
-        with writing(self._engine) as connection:
-            count, head = _last(connection, subject.relationship)
-            entry = AuditEntry(
-                number=count + 1,
-                relationship=subject.relationship,
-                at=self._clock(),
-                requester=event.requester,
-                by=event.by,
-                action=event.action,
-                query=event.query,
-                outcome=event.outcome,
-                reason=event.reason,
-                basis=event.basis,
-                consent=event.consent,
-                records=event.records,
-                block=event.block,
-                salt=digest(os.urandom(32)),
-            )
+        return self._together.add(_Asked(subject=subject, event=event, along=along))
+
+    def _write(self, connection: Connection, batch: Sequence[_Asked]) -> list[Logged]:
+        ends: dict[Digest, tuple[int, Digest]] = {}
+        rows, written = [], []
+        for each in batch:
+            relationship = each.subject.relationship
+            if relationship not in ends:
+                ends[relationship] = _last(connection, relationship)
+            count, head = ends[relationship]
+            entry = self._entry(count + 1, each)
             head = chain_head(head, entry.number, entry.commitment)
-            connection.execute(
-                insert(audit_entry).values(
-                    relationship=subject.relationship,
-                    number=entry.number,
-                    patient_ref=subject.owner,
-                    at=entry.at,
-                    commitment=entry.commitment,
-                    head=head,
-                    **self._sealer.seal(
-                        subject.owner,
-                        entry.document_bytes,
-                        entry_context(subject.relationship, entry.number),
-                    ),
-                )
-            )
-        return Logged(entry=entry, head=head)
+            ends[relationship] = entry.number, head
+            rows.append(self._row(entry, head, each.subject.owner))
+            written.append(Logged(entry=entry, head=head))
+        connection.execute(insert(audit_entry), rows)
+        for asked, logged in zip(batch, written, strict=True):
+            if asked.along is not None:
+                asked.along(connection, logged)
+        return written
+
+    def _entry(self, number: int, asked: _Asked) -> AuditEntry:
+        event = asked.event
+        return AuditEntry(
+            number=number,
+            relationship=asked.subject.relationship,
+            at=self._clock(),
+            requester=event.requester,
+            by=event.by,
+            action=event.action,
+            query=event.query,
+            outcome=event.outcome,
+            reason=event.reason,
+            basis=event.basis,
+            consent=event.consent,
+            records=event.records,
+            block=event.block,
+            salt=digest(os.urandom(32)),
+        )
+
+    def _row(self, entry: AuditEntry, head: Digest, owner: Owner) -> dict[str, Any]:
+        # Sealed here and not before: the seal is bound to the number, and a key looked up before
+        # the transaction may have been retired since.
+        context = entry_context(entry.relationship, entry.number)
+        return {
+            "relationship": entry.relationship,
+            "number": entry.number,
+            "patient_ref": owner,
+            "at": entry.at,
+            "commitment": entry.commitment,
+            "head": head,
+            **self._sealer.seal(owner, entry.document_bytes, context),
+        }
 
     def read(self, subject: Subject, after: int = 0) -> LogPage:
         """Read a log, as it stands in the database: whoever reads it checks it.

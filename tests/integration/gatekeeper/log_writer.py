@@ -1,10 +1,14 @@
-"""Appends to the audit log of a database for ever, telling each number once it is written."""
+"""Appends to the audit log of a database for ever, telling each number once it is written.
+
+Four threads do, so that what they write shares transactions.
+"""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 from medaccord.core.identifiers import address
 from medaccord.gatekeeper.audit_log import AuditLog, Event
@@ -35,8 +39,13 @@ def main(database_url: str, folder: Path) -> None:
         sealer=Sealer(FolderPatientKeys(folder / "keys")),
         clock=lambda: datetime.now(UTC),
     )
-    while True:
-        print(log.append(log.own(), SOMEBODY).entry.number, flush=True)
+
+    def write() -> None:
+        while True:
+            print(f"{log.append(log.own(), SOMEBODY).entry.number}\n", end="", flush=True)
+
+    for _ in range(4):
+        Thread(target=write).start()
 
 
 if __name__ == "__main__":
