@@ -20,6 +20,7 @@ from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
 from medaccord.gatekeeper.erasing import Erasing
+from medaccord.gatekeeper.event_stream import EventStreams
 from medaccord.gatekeeper.exporting import Exporting
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
@@ -67,6 +68,7 @@ class Gatekeeper:
         enrolment, relay, openings, inbox, reading, audit, directory, importing, exporting, erasing:
             its parts, each named for what it does.
     """
+        streams: the event streams it has open.
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class Gatekeeper:
         self.enrolment = Enrolment(base, secret=base.secret_for("enrolment"))
         self.openings = Openings(base)
         self.relay = Relay(base, openings=self.openings)
+        self.streams = EventStreams()
         self.inbox = Inbox(base)
         self.audit = Audit(accounts=base.accounts, log=base.log, anchors=LogAnchors(base))
         repository = RecordRepository(
@@ -260,6 +263,7 @@ class Gatekeeper:
         """Stop answering, finish what is under way, and close the database."""
         if self._server is not None:
             self._server.stop()
+        self.streams.close()  # they would hold the server up
         if self._following is not None:
             self._following.stop()
         for job in self._background:
