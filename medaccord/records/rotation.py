@@ -35,7 +35,7 @@ from medaccord.keys import PublicKey
 from medaccord.records.deleting import NOBODY
 from medaccord.records.erasure import key_lock
 from medaccord.records.pseudonyms import Owner
-from medaccord.records.sealed_rows import HOLDS, SEALED_TABLES, SealedTable
+from medaccord.records.sealed_rows import OF_STEWARD, SEALED_TABLES, SealedTable
 from medaccord.records.sealer import Sealer, WrappedColumns
 from medaccord.store import reading, writing
 from medaccord.store.locks import exclusive
@@ -85,7 +85,7 @@ class Rotation:
         Args:
             engine: the database.
             sealer: holds the keys.
-            steward: the steward's own pseudonym; the reasons of legal holds are sealed to its key.
+            steward: the steward's own pseudonym; the rows of `OF_STEWARD` are sealed to its key.
         """
         self._engine = engine
         self._sealer = sealer
@@ -216,7 +216,7 @@ class Rotation:
         return tuple(carried)
 
     def _tables(self, owner: Owner) -> tuple[SealedTable, ...]:
-        return (*SEALED_TABLES, HOLDS) if owner == self._steward else SEALED_TABLES
+        return (*SEALED_TABLES, *OF_STEWARD) if owner == self._steward else SEALED_TABLES
 
     def _older(self, sealed: SealedTable, owner: Owner, newest: int) -> list[_Key]:
         with reading(self._engine) as connection:
@@ -254,9 +254,9 @@ class Rotation:
 
     def _oldest(self, connection: Connection) -> dict[Owner, int]:
         oldest: dict[Owner, int] = {}
-        for sealed in (*SEALED_TABLES, HOLDS):
+        for sealed in (*SEALED_TABLES, *OF_STEWARD):
             generation = func.min(sealed.table.c.key_generation)
-            if sealed is HOLDS:
+            if sealed in OF_STEWARD:
                 whose: ColumnElement[Any] | None = None
                 query = select(generation)
             elif sealed.by_account:
@@ -285,7 +285,7 @@ def _older_keys(
     if sealed.by_account:
         accounts = select(patient_account.c.account).where(patient_account.c.patient_ref == owner)
         query = query.where(sealed.whose.in_(accounts))
-    elif sealed is not HOLDS:
+    elif sealed not in OF_STEWARD:
         query = query.where(sealed.whose == owner)
     return [tuple(row) for row in connection.execute(query)]
 

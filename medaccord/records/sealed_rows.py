@@ -16,7 +16,9 @@ from medaccord.store import tables
 
 __all__ = [
     "HOLDS",
+    "OF_STEWARD",
     "SEALED_TABLES",
+    "WEBHOOKS",
     "SealedTable",
     "entry_context",
     "index_context",
@@ -73,6 +75,7 @@ _BOUND: Final = {
     "terms_opening": ("consent",),
     "reason_opening": ("emergency",),
     "legal_hold": ("id",),
+    "webhook": ("id",),
 }
 
 SEALED_TABLES: Final = (
@@ -107,7 +110,7 @@ SEALED_TABLES: Final = (
         context=lambda row: row_context("reason_opening", row["emergency"]),
     ),
 )
-"""All of them but `HOLDS`."""
+"""All of them but `OF_STEWARD`."""
 
 HOLDS: Final = SealedTable(
     table=tables.legal_hold,
@@ -115,3 +118,13 @@ HOLDS: Final = SealedTable(
     context=lambda row: row_context("legal_hold", row["id"].to_bytes(8, "big")),
 )
 """The reasons of legal holds; `whose` says whom a hold is on, and the steward's key seals it."""
+
+WEBHOOKS: Final = SealedTable(
+    table=tables.webhook,
+    whose=tables.webhook.c.account,
+    context=lambda row: row_context("webhook", row["id"].encode()),
+)
+"""Addresses and secrets of webhooks; `whose` says who is told, and the steward's key seals it."""
+
+OF_STEWARD: Final = (HOLDS, WEBHOOKS)
+"""The tables whose rows are about others and sealed to the steward's own key all the same."""

@@ -357,6 +357,7 @@ notice = Table(
     Column("at", Instant, nullable=False),
     UniqueConstraint("account", "kind", "subject"),
     Index("ix_notice_account_id", "account", "id"),
+    sqlite_autoincrement=True,  # an id is never used again: whoever reads on would miss the second
 )
 
 webhook = Table(

@@ -19,7 +19,12 @@ from medaccord.core.identifiers import Address, Digest, address
 from medaccord.core.proofs import verify_record
 from medaccord.records import Owner, Sealer
 from medaccord.records.rotation import Rotation
-from medaccord.records.sealed_rows import HOLDS, SEALED_TABLES, entry_context
+from medaccord.records.sealed_rows import (
+    OF_STEWARD,
+    SEALED_TABLES,
+    WEBHOOKS,
+    entry_context,
+)
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import (
@@ -28,6 +33,7 @@ from medaccord.store.tables import (
     record_version,
     request_inbox,
     terms_opening,
+    webhook,
 )
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 from tests.unit.records.erasing import Office, Restore, back_up, open_office, rows
@@ -73,6 +79,10 @@ def add_sealed_rows(office: Office, patient: Address) -> None:
                 row["requester"] = address("0x" + "77" * 20)
             sealed = sealer.seal(office.anna, b"inside", row_context(table.name, KEY))
             connection.execute(insert(table).values(**row, **sealed))
+        hook = {"id": "h1", "account": patient, "made_at": NOW, "delivered_upto": 0}
+        sealed = sealer.seal(office.hospital.names.steward, b"where", WEBHOOKS.context(hook))
+        hook |= {"failures": 0, "next_at": NOW}
+        connection.execute(insert(webhook).values(**hook, **sealed))
 
 
 def generations(office: Office, owner: Owner) -> dict[str, set[int]]:
@@ -80,10 +90,10 @@ def generations(office: Office, owner: Owner) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     accounts = office.hospital.accounts
     with reading(office.hospital.engine) as connection:
-        for sealed in (*SEALED_TABLES, HOLDS):
+        for sealed in (*SEALED_TABLES, *OF_STEWARD):
             for row in connection.execute(select(sealed.table)):
                 whose = row._mapping[sealed.whose]
-                if sealed is HOLDS:
+                if sealed in OF_STEWARD:
                     whose = office.hospital.names.steward
                 elif sealed.by_account:
                     whose = accounts.owner_of(whose)
@@ -121,9 +131,10 @@ def test_every_row_of_a_patient_is_wrapped_to_the_new_key_when_rotated(office: O
 def test_every_row_of_the_steward_is_wrapped_to_the_new_key_when_rotated(office: Office) -> None:
     steward = office.hospital.names.steward
     rotated = office.rotation.rotate(steward, destroy_old=True)
-    assert (rotated.generation, rotated.rewrapped, rotated.retired) == (2, 4, True)
+    assert (rotated.generation, rotated.rewrapped, rotated.retired) == (2, 5, True)
     assert generations(office, steward) == {
-        name: {2} for name in ("record_version", "record_index", "audit_entry", "legal_hold")
+        name: {2}
+        for name in ("record_version", "record_index", "audit_entry", "legal_hold", "webhook")
     }
     assert [hold.reason for hold in office.holds.list()] == ["litigation"]
 

@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "account", "kind", "subject", name=op.f("uq_notice_account_kind_subject")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_notice_account_id", "notice", ["account", "id"])
     op.create_table(
