@@ -64,7 +64,10 @@ class Patient(Visitor):
     Attributes:
         account: The account.
         directory: Names of organisations, checked against the registry.
+        purpose: What a token is for, unless another purpose is asked for.
     """
+
+    purpose = Purpose.PATRQT
 
     def __init__(
         self,

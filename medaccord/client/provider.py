@@ -47,7 +47,10 @@ class Provider(Visitor):
         steward: The steward, as the registry confirms it.
         undisclosed: Emergency access that was opened and whose reason the gatekeeper was not told,
             by patient.
+        purpose: What a token is for, unless another purpose is asked for.
     """
+
+    purpose = Purpose.TREAT
 
     def __init__(
         self,

@@ -118,7 +118,9 @@ class Reader:
         query = {"patient": self._named(patient), **parameters}
         while path is not None:
             asked_at = self._evidence.now()
-            answer = self._session.get(path, parameters=query, headers={_PURPOSE: purpose.value})
+            answer = self._session.get(
+                path, parameters=query, headers={_PURPOSE: purpose.value}, purpose=purpose
+            )
             with self._reading():
                 page = parse_searchset(answer.content)
             receipts.append(self._receipt(answer, patient))
@@ -143,12 +145,14 @@ class Reader:
         path = f"/fhir/{kind}/{identity}"
         receipts: list[SignedReceipt] = []
         while True:
-            answer = self._session.get(path, parameters=query, headers=headers)
+            answer = self._session.get(path, parameters=query, headers=headers, purpose=purpose)
             with self._reading():
                 record = record_bytes(parse_object(answer.content))
             receipts.append(self._receipt(answer, patient))
             asked_at = self._evidence.now()
-            proved = self._session.get(f"{path}/$proof", parameters=query, headers=headers)
+            proved = self._session.get(
+                f"{path}/$proof", parameters=query, headers=headers, purpose=purpose
+            )
             proof = self._proof(proved.content)
             receipts.append(self._receipt(proved, patient))
             # Between the two a newer version may have come: then the next two fit.

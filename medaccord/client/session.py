@@ -1,4 +1,4 @@
-"""A signed-in session with one gatekeeper: a short token, renewed when it ends."""
+"""A signed-in session with one gatekeeper: a short token for each purpose, renewed when it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from medaccord.chain.network import Clock
 from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import AccessRefused, InvalidSignIn
-from medaccord.core.identifiers import AccountId
+from medaccord.core.identifiers import AccountId, Address
+from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage
 from medaccord.keys.signer import Signer
@@ -28,7 +29,14 @@ class Session:
     """Speaks to a gatekeeper for an account. Signs in at the first call that needs it."""
 
     def __init__(
-        self, api: GatekeeperApi, signer: Signer, account: AccountId, clock: Clock
+        self,
+        api: GatekeeperApi,
+        signer: Signer,
+        account: AccountId,
+        *,
+        registry: Address,
+        purpose: Purpose,
+        clock: Clock,
     ) -> None:
         """Prepare to sign in.
 
@@ -36,13 +44,17 @@ class Session:
             api: The gatekeeper.
             signer: The account's controller, or a delegate with the power READ.
             account: The account acted for.
+            registry: The Registry that says who may act for it.
+            purpose: What is asked for, where a call names nothing else.
             clock: Tells the time that messages are checked against.
         """
         self.api = api
         self.account = account
         self._signer = signer
+        self._registry = registry
+        self._purpose = purpose
         self._clock = clock
-        self._token: str | None = None
+        self._tokens: dict[Purpose, str] = {}
 
     def get(
         self,
@@ -50,20 +62,29 @@ class Session:
         *,
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        purpose: Purpose | None = None,
     ) -> httpx.Response:
-        """`GatekeeperApi.get`, signed in."""
+        """`GatekeeperApi.get`, signed in for a purpose."""
         return self._signed_in(
             lambda token: self.api.get(
                 path, parameters=parameters, headers={**(headers or {}), **token}
-            )
+            ),
+            purpose or self._purpose,
         )
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """`GatekeeperApi.post`, signed in."""
-        return self._signed_in(lambda token: self.api.post(path, body, headers=token))
+    def post(
+        self, path: str, body: Mapping[str, Any], *, purpose: Purpose | None = None
+    ) -> dict[str, Any]:
+        """`GatekeeperApi.post`, signed in for a purpose."""
+        return self._signed_in(
+            lambda token: self.api.post(path, body, headers=token), purpose or self._purpose
+        )
 
-    def sign_in(self) -> None:
-        """Sign a fresh message of the gatekeeper for a token.
+    def sign_in(self, purpose: Purpose | None = None) -> str:
+        """Sign a fresh message of the gatekeeper for a token, and keep it for its purpose.
+
+        Returns:
+            The bearer token.
 
         Raises:
             InvalidSignIn: The gatekeeper asks to sign something else than a sign-in to itself.
@@ -71,35 +92,42 @@ class Session:
                 cannot tell now.
             TransportError: The gatekeeper does not answer, or badly.
         """
-        who = {"account": self.account.address, "by": self._signer.address}
+        asked = purpose or self._purpose
+        who = {
+            "account": self.account.address,
+            "by": self._signer.address,
+            "purpose": asked.value,
+        }
         text = self._member(self.api.post("/sign-in/challenge", who), "message")
-        self._check(SignInMessage.parse(text))
+        self._check(SignInMessage.parse(text), asked)
         signature = "0x" + self._signer.sign_text(text).hex()
         answer = self.api.post("/sign-in", {"message": text, "signature": signature})
-        self._token = self._member(answer, "token")
+        self._tokens[asked] = self._member(answer, "token")
+        return self._tokens[asked]
 
-    def _signed_in(self, call: Callable[[dict[str, str]], _Answer]) -> _Answer:
-        fresh = self._token is None
-        if fresh:
-            self.sign_in()
-        try:
-            return call(self._authorization())
-        except AccessRefused as error:
-            if fresh or error.reason is not Refusal.NOT_SIGNED_IN:
-                raise
-        self.sign_in()  # the token ended meanwhile
-        return call(self._authorization())
+    def _signed_in(self, call: Callable[[dict[str, str]], _Answer], purpose: Purpose) -> _Answer:
+        held = self._tokens.get(purpose)
+        if held is not None:
+            try:
+                return call(_authorization(held))
+            except AccessRefused as error:  # the token may have ended meanwhile
+                if error.reason is not Refusal.NOT_SIGNED_IN:
+                    raise
+        return call(_authorization(self.sign_in(purpose)))
 
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"}
-
-    def _check(self, message: SignInMessage) -> None:
+    def _check(self, message: SignInMessage, purpose: Purpose) -> None:
         """Whoever sits in between could hand on another gatekeeper's message to be signed."""
         here = urlsplit(self.api.url).netloc
         if message.domain != here:
             raise InvalidSignIn(f"{here} asks to sign in at {message.domain}: nothing was signed")
         if message.account != self.account or message.address != self._signer.address:
             raise InvalidSignIn(f"{here} asks to sign in as somebody else: nothing was signed")
+        if message.registry != self._registry:
+            raise InvalidSignIn(f"{here} asks to sign in by another registry: nothing was signed")
+        if message.purpose is not purpose:
+            raise InvalidSignIn(
+                f"{here} asks to sign in for {message.purpose}, not {purpose}: nothing was signed"
+            )
         if message.expiration_time - message.issued_at > _MAX_LIFE:
             raise InvalidSignIn(f"{here} asks for a sign-in of over {_MAX_LIFE}: not signed")
         if self._clock() >= message.expiration_time:
@@ -109,3 +137,7 @@ class Session:
         with reading_answer(self.api.url):
             reader = DocumentReader(answer, what="the answer", required=[name], optional=answer)
             return reader.text(name)
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import httpx
 
@@ -11,7 +11,8 @@ from medaccord.chain.deployment import Contracts
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.session import Session
-from medaccord.core.identifiers import Address
+from medaccord.core.identifiers import Address, address
+from medaccord.core.purposes import Purpose
 from medaccord.keys.signer import Signer
 
 
@@ -20,7 +21,10 @@ class Visitor:
 
     Attributes:
         account: The account.
+        purpose: What a visitor of this kind asks for, where nothing else is said.
     """
+
+    purpose: ClassVar[Purpose]
 
     def __init__(
         self,
@@ -47,7 +51,12 @@ class Visitor:
         self._api = GatekeeperApi(gatekeeper, http=http)
         self._evidence = ChainEvidence(self._network, contracts)
         self._session = Session(
-            self._api, signer, contracts.account_id(self.account), self._network.clock
+            self._api,
+            signer,
+            contracts.account_id(self.account),
+            registry=address(contracts.registry.address),
+            purpose=self.purpose,
+            clock=self._network.clock,
         )
 
     def close(self) -> None:

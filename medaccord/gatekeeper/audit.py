@@ -10,7 +10,8 @@ from medaccord.core.identifiers import AccountId, hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper.audit_log import AuditLog
 from medaccord.gatekeeper.log_anchor import LogAnchors
-from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.tokens import Session
 from medaccord.records import PatientAccounts
 
 

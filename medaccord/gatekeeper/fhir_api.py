@@ -19,7 +19,8 @@ from medaccord.fhir import AnswerEntry, SearchParameters, searchset
 from medaccord.gatekeeper.capability import capability_statement
 from medaccord.gatekeeper.reading import Page, Question, Reading
 from medaccord.gatekeeper.refusals import FHIR_JSON, outcome_response
-from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.tokens import Session
 
 PURPOSE_HEADER: Final = "Purpose-Of-Use"
 """A code of v3-ActReason; TREAT where it is missing, PATRQT for the patient itself."""

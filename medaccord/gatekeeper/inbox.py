@@ -22,7 +22,8 @@ from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.errors import Conflict
 from medaccord.gatekeeper.foundation import Foundation
-from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.tokens import Session
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
 from medaccord.records import Owner
 from medaccord.records.sealer import row_context

@@ -18,7 +18,8 @@ from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_d
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
 from medaccord.gatekeeper.foundation import Foundation
-from medaccord.gatekeeper.sign_in import Session, SignIn
+from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.tokens import Session
 from medaccord.gatekeeper.wire import AddressField, DigestField, Form
 from medaccord.records import Owner
 from medaccord.records.sealer import row_context

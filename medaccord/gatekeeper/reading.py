@@ -22,7 +22,7 @@ from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.receipts import Receipts
-from medaccord.gatekeeper.sign_in import Session
+from medaccord.gatekeeper.tokens import Session
 from medaccord.records import Record, RecordRepository
 
 

@@ -33,6 +33,7 @@ from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.relay import Relay
 from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
+from medaccord.gatekeeper.tokens import Tokens
 from medaccord.keys import Passphrase, Signer
 from medaccord.ledger import Following, Ledger
 from medaccord.records import (
@@ -67,8 +68,8 @@ class Gatekeeper:
         standing: who may act for whom, and how fresh that is.
         enrolment, relay, openings, inbox, reading, audit, directory, importing, exporting, erasing:
             its parts, each named for what it does.
-    """
         streams: the event streams it has open.
+    """
 
     def __init__(
         self,
@@ -91,8 +92,8 @@ class Gatekeeper:
         self.standing = base.standing
         self.enrolment = Enrolment(base, secret=base.secret_for("enrolment"))
         self.openings = Openings(base)
-        self.relay = Relay(base, openings=self.openings)
         self.streams = EventStreams()
+        self.relay = Relay(base, openings=self.openings)
         self.inbox = Inbox(base)
         self.audit = Audit(accounts=base.accounts, log=base.log, anchors=LogAnchors(base))
         repository = RecordRepository(
@@ -110,6 +111,7 @@ class Gatekeeper:
             cursors=Cursors(base.secret_for("cursor")),
         )
         self.directory = Directory(base)
+        self.tokens = Tokens(base)
         self.importing = Importing(
             base,
             importer=Importer(
@@ -214,7 +216,7 @@ class Gatekeeper:
 
     def sign_in(self, url: str) -> SignIn:
         """The desk where people sign in to this gatekeeper at an address."""
-        return SignIn(self._base, url=url)
+        return SignIn(self._base, tokens=self.tokens, url=url)
 
     def serve(
         self, *, host: str = "127.0.0.1", port: int = 0, url: str | None = None
@@ -261,9 +263,9 @@ class Gatekeeper:
 
     def close(self) -> None:
         """Stop answering, finish what is under way, and close the database."""
+        self.streams.close()  # they would hold the server up
         if self._server is not None:
             self._server.stop()
-        self.streams.close()  # they would hold the server up
         if self._following is not None:
             self._following.stop()
         for job in self._background:

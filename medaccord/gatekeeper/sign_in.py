@@ -1,74 +1,49 @@
-"""Signing in with a key: a message to sign once, then a token that is good for minutes.
+"""Signing in with an Ethereum key: a message to sign once, then a token that is good for minutes.
 
-A token speaks for an account, for one purpose of use. It is checked against the ledger at every
-use, so that it dies with the delegation it was given under. Asking for a message leaves nothing
-here, so nobody can fill the disk with it: the nonce carries a mark of this gatekeeper over all that
-the message says. A nonce serves once; of nonces and tokens the database has hashes alone.
+A token speaks for an account, for one purpose of use. Asking for a message leaves nothing here, so
+nobody can fill the disk with it: the nonce carries a mark of this gatekeeper over all that the
+message says. A nonce serves once.
 
-Source: EIP-4361 (the message), RFC 6750 (bearer tokens), ERC-1271 (wallets that are contracts).
+Source: EIP-4361 (the message), ERC-1271 (wallets that are contracts).
 """
 
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Connection, delete, insert, select
 
 from medaccord.chain.network import Clock
 from medaccord.chain.powers import Power
-from medaccord.core.errors import AccessRefused, SignatureMismatch
+from medaccord.core.errors import SignatureMismatch
 from medaccord.core.identifiers import AccountId, Address, address
 from medaccord.core.purposes import Purpose
-from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.tokens import Session, Tokens, refused
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
-from medaccord.store import reading, writing
-from medaccord.store.tables import spent_nonce, token
 
 CHALLENGE_LIFE: Final = timedelta(minutes=5)
 """How long a message may be signed and handed in; its end is excluded."""
-
-TOKEN_LIFE: Final = timedelta(minutes=10)
-"""How long a token is good; its end is excluded."""
-
 
 _NONCE_BYTES: Final = 16
 """Of what is drawn, and again of the mark over it: the nonce is both in hexadecimal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Who is asking.
-
-    Attributes:
-        account: the account acted for.
-        by: the key that signed in: its controller, or a delegate with the power READ.
-        purpose: what it may be used for.
-        expires_at: when the token ends, exclusive.
-    """
-
-    account: Address
-    by: Address
-    purpose: Purpose
-    expires_at: datetime
-
-
 class SignIn:
     """Gives out challenges and tokens, and says whom a token speaks for."""
 
-    def __init__(self, base: Foundation, *, url: str) -> None:
+    def __init__(self, base: Foundation, *, tokens: Tokens, url: str) -> None:
         """Answer at an address, without a slash at its end; people sign in to it and no other."""
+        self._tokens = tokens
         self._url = url
         self._domain = urlsplit(url).netloc
         self._chain_id = base.network.chain_id
         self._registry = address(base.contracts.registry.address)
-        self._engine = base.engine
+        self._ledger = base.ledger
         self._standing = base.standing
         self._secret = base.secret_for("sign-in")
 
@@ -76,8 +51,19 @@ class SignIn:
     def _clock(self) -> Clock:
         return self._standing.clock
 
-    def challenge(self, account: Address, by: Address, purpose: Purpose) -> str:
-        """Write a message that `by` may sign to speak for `account`, once, within five minutes."""
+    def challenge(self, account: Address, by: Address, purpose: Purpose | None = None) -> str:
+        """Write a message that `by` may sign to speak for `account`, once, within five minutes.
+
+        Args:
+            account: the account acted for.
+            by: the key that is to sign.
+            purpose: what the token is to be used for; unless given, TREAT for an organisation and
+                PATRQT for anybody else.
+        """
+        if purpose is None:
+            self._standing.refresh()
+            is_organisation = self._ledger.organisation(account) is not None
+            purpose = Purpose.TREAT if is_organisation else Purpose.PATRQT
         expires = self._clock().replace(microsecond=0) + CHALLENGE_LIFE
         drawn = secrets.token_hex(_NONCE_BYTES)
         return self._message(account, by, purpose, drawn, expires).text()
@@ -99,34 +85,17 @@ class SignIn:
         try:
             self._standing.check_text(message.address, text, signature)
         except SignatureMismatch as error:
-            raise _refused("the message is not signed by the key it names") from error
+            raise refused("the message is not signed by the key it names") from error
         self._standing.require_fresh()
         if not self._standing.authorised(account, message.address, Power.READ):
-            raise _refused("this key does not act for this account, or not to read")
-        bearer = secrets.token_urlsafe(32)
-        now = self._clock()
-        session = Session(
+            raise refused("this key does not act for this account, or not to read")
+        return self._tokens.give(
             account=account,
             by=message.address,
             purpose=message.purpose,
-            expires_at=now + TOKEN_LIFE,
+            once=message.nonce,
+            until=message.expiration_time,
         )
-        with writing(self._engine) as connection:
-            if now >= message.expiration_time or not _spend(
-                connection, message.nonce, message.expiration_time, now
-            ):
-                raise _refused("this message was used before, or is too old: ask for a new one")
-            connection.execute(delete(token).where(token.c.expires_at <= now))
-            connection.execute(
-                insert(token).values(
-                    hash=_hash(bearer),
-                    account=session.account,
-                    by=session.by,
-                    purpose=session.purpose.value,
-                    expires_at=session.expires_at,
-                )
-            )
-        return bearer, session
 
     def session(self, request: Request) -> Session:
         """Say whom the bearer token of a request speaks for, by what the ledger knows now.
@@ -138,22 +107,7 @@ class SignIn:
             AccessRefused: NOT_SIGNED_IN, there is no token, it ended, or its key no longer acts
                 for the account.
         """
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not bearer:
-            raise _refused("sign in first, at /sign-in/challenge, and send the token")
-        with reading(self._engine) as connection:
-            row = connection.execute(select(token).where(token.c.hash == _hash(bearer))).first()
-        if row is None or self._clock() >= row.expires_at:
-            raise _refused("the token is unknown or has ended: sign in again")
-        self._standing.refresh()
-        if not self._standing.authorised(row.account, row.by, Power.READ):
-            raise _refused("the key that signed in no longer acts for this account")
-        return Session(
-            account=row.account,
-            by=row.by,
-            purpose=Purpose(row.purpose),
-            expires_at=row.expires_at,
-        )
+        return self._tokens.session(request)
 
     def fresh_session(self, request: Request) -> Session:
         """As `session`, and the ledger is known to be up to date.
@@ -161,9 +115,7 @@ class SignIn:
         Raises:
             AccessRefused: also CHAIN_UNREACHABLE and its like.
         """
-        session = self.session(request)
-        self._standing.require_fresh()
-        return session
+        return self._tokens.fresh_session(request)
 
     def _check_issued(self, message: SignInMessage, text: str) -> None:
         expires = message.expiration_time
@@ -172,9 +124,9 @@ class SignIn:
             message.account.address, message.address, message.purpose, drawn, expires
         )
         if not hmac.compare_digest(text.encode(), given.text().encode()):
-            raise _refused("this is not the message that was given out: sign it unchanged")
+            raise refused("this is not the message that was given out: sign it unchanged")
         if self._clock() >= expires:
-            raise _refused("this message was used before, or is too old: ask for a new one")
+            raise refused("this message was used before, or is too old: ask for a new one")
 
     def _message(
         self, account: Address, by: Address, purpose: Purpose, drawn: str, expires: datetime
@@ -216,7 +168,7 @@ def routes(sign_in: SignIn) -> APIRouter:
 
     @router.post("/sign-in/challenge")
     def challenge(form: ChallengeForm) -> dict[str, Any]:
-        return {"message": sign_in.challenge(form.account, form.by, form.purpose or Purpose.TREAT)}
+        return {"message": sign_in.challenge(form.account, form.by, form.purpose)}
 
     @router.post("/sign-in")
     def redeem(form: SignInForm) -> dict[str, Any]:
@@ -229,22 +181,3 @@ def routes(sign_in: SignIn) -> APIRouter:
         }
 
     return router
-
-
-def _spend(connection: Connection, nonce: str, expires: datetime, now: datetime) -> bool:
-    """Use up what may be used once; False where it was used before."""
-    connection.execute(delete(spent_nonce).where(spent_nonce.c.expires_at <= now))
-    row = {"hash": _hash(nonce), "expires_at": expires}
-    known = select(spent_nonce.c.hash).where(spent_nonce.c.hash == row["hash"])
-    if connection.execute(known).first() is not None:
-        return False
-    connection.execute(insert(spent_nonce).values(**row))
-    return True
-
-
-def _hash(bearer: str) -> bytes:
-    return hashlib.sha256(bearer.encode()).digest()
-
-
-def _refused(detail: str) -> AccessRefused:
-    return AccessRefused(Refusal.NOT_SIGNED_IN, detail)

@@ -59,7 +59,8 @@ def test_nothing_is_signed_when_the_message_is_for_another_account(
 ) -> None:
     middle.alter = rewritten(
         lambda text: text.replace(
-            f"- eip155:1337:{patient.account}", f"- eip155:1337:{stage.a.account}"
+            f"Resources:\n- eip155:1337:{patient.account}",
+            f"Resources:\n- eip155:1337:{stage.a.account}",
         )
     )
     assert_nothing_signed(middle, patient, "asks to sign in as somebody else")
@@ -69,9 +70,27 @@ def test_nothing_is_signed_when_the_message_is_for_another_key(
     patient: Patient, stranger: LocalSigner, middle: Middle
 ) -> None:
     middle.alter = rewritten(
-        lambda text: text.replace(f"\n{patient.account}\n", f"\n{stranger.address}\n", 1)
+        lambda text: text.replace(patient.account, stranger.address).replace(
+            f"Resources:\n- eip155:1337:{stranger.address}",
+            f"Resources:\n- eip155:1337:{patient.account}",
+        )
     )
     assert_nothing_signed(middle, patient, "asks to sign in as somebody else")
+
+
+def test_nothing_is_signed_when_the_message_is_by_another_registry(
+    patient: Patient, stage: Stage, stranger: LocalSigner, middle: Middle
+) -> None:
+    registry = stage.contracts.registry.address
+    middle.alter = rewritten(lambda text: text.replace(registry, stranger.address))
+    assert_nothing_signed(middle, patient, "asks to sign in by another registry")
+
+
+def test_nothing_is_signed_when_the_message_is_for_another_purpose(
+    patient: Patient, middle: Middle
+) -> None:
+    middle.alter = rewritten(lambda text: text.replace("#PATRQT", "#TREAT"))
+    assert_nothing_signed(middle, patient, "asks to sign in for TREAT, not PATRQT")
 
 
 def test_nothing_is_signed_when_the_message_is_for_another_chain(
@@ -178,4 +197,4 @@ def test_account_named_in_a_token_is_the_one_acted_for(
     patient.search("Condition")
     (signed,) = [request for request in middle.asked if request.url.path == "/sign-in"]
     named = AccountId(chain_id=stage.network.chain_id, address=patient.account)
-    assert f"- {named}" in signed.read().decode()
+    assert f"Resources:\\n- {named}" in signed.read().decode()

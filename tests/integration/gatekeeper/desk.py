@@ -76,11 +76,16 @@ class Desk:
 
     # --- Signing in ---
 
-    def challenge(self, signer: LocalSigner, account: Address | None = None) -> str:
-        answer = self.http.post(
-            "/sign-in/challenge",
-            json={"account": account or signer.address, "by": signer.address},
-        )
+    def challenge(
+        self,
+        signer: LocalSigner,
+        account: Address | None = None,
+        *,
+        purpose: Purpose | None = None,
+    ) -> str:
+        body = {"account": account or signer.address, "by": signer.address}
+        asked = {} if purpose is None else {"purpose": purpose.value}
+        answer = self.http.post("/sign-in/challenge", json=body | asked)
         assert answer.status_code == 200, answer.text
         message: str = answer.json()["message"]
         return message
@@ -89,9 +94,15 @@ class Desk:
         body = {"message": message, "signature": "0x" + signature.hex()}
         return self.http.post("/sign-in", json=body)
 
-    def sign_in(self, signer: LocalSigner, account: Address | None = None) -> dict[str, str]:
-        """Headers of somebody signed in."""
-        message = self.challenge(signer, account)
+    def sign_in(
+        self,
+        signer: LocalSigner,
+        account: Address | None = None,
+        *,
+        purpose: Purpose | None = None,
+    ) -> dict[str, str]:
+        """Headers of somebody signed in, for a purpose; the gatekeeper's default unless given."""
+        message = self.challenge(signer, account, purpose=purpose)
         answer = self.redeem(message, signer.sign_text(message))
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['token']}"}

@@ -1,0 +1,158 @@
+"""Bearer tokens: who asks, for which account and purpose, for minutes.
+
+However somebody signed in, the token is given out and checked here. It is checked against the
+ledger at every use, so that it dies with the key or the delegation it was given under. What is
+signed for it counts once; of that and of tokens the database has hashes alone.
+
+Source: RFC 6750 (bearer tokens).
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from fastapi import Request
+from sqlalchemy import Connection, delete, insert, select
+
+from medaccord.chain.powers import Power
+from medaccord.core.errors import AccessRefused
+from medaccord.core.identifiers import Address
+from medaccord.core.purposes import Purpose
+from medaccord.core.refusals import Refusal
+from medaccord.gatekeeper.foundation import Foundation
+from medaccord.store import reading, writing
+from medaccord.store.tables import spent_nonce, token
+
+TOKEN_LIFE: Final = timedelta(minutes=10)
+"""How long a token is good; its end is excluded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Who is asking.
+
+    Attributes:
+        account: the account acted for.
+        by: the key that signed in, its controller or a delegate with the power READ; the account
+            itself where it signed in with a key of its profile.
+        purpose: what it may be used for.
+        key: RFC 7638 thumbprint of the key of its profile; None where `by` is what signed.
+        expires_at: when the token ends, exclusive.
+    """
+
+    account: Address
+    by: Address
+    purpose: Purpose
+    key: str | None = None
+    expires_at: datetime
+
+
+class Tokens:
+    """Gives out tokens, and says whom one speaks for."""
+
+    def __init__(self, base: Foundation) -> None:
+        self._engine = base.engine
+        self._standing = base.standing
+
+    def give(
+        self,
+        *,
+        account: Address,
+        by: Address,
+        purpose: Purpose,
+        key: str | None = None,
+        once: str,
+        until: datetime,
+    ) -> tuple[str, Session]:
+        """Give a token for what was signed, if this is the first time it is handed in.
+
+        Args:
+            account: the account acted for.
+            by: the key that signed; see `Session`.
+            purpose: what it may be used for.
+            key: thumbprint of the key of its profile; see `Session`.
+            once: names what was signed; it counts once, also of two at a time.
+            until: when what was signed ends, exclusive; it is remembered as long.
+
+        Raises:
+            AccessRefused: NOT_SIGNED_IN, it was handed in before, or has ended.
+        """
+        bearer = secrets.token_urlsafe(32)
+        now = self._standing.clock()
+        session = Session(
+            account=account, by=by, purpose=purpose, key=key, expires_at=now + TOKEN_LIFE
+        )
+        with writing(self._engine) as connection:
+            if now >= until or not _spend(connection, once, until, now):
+                raise refused("this was used before, or is too old: sign a new one")
+            connection.execute(delete(token).where(token.c.expires_at <= now))
+            connection.execute(
+                insert(token).values(
+                    hash=_hash(bearer),
+                    account=account,
+                    by=by,
+                    key=key,
+                    purpose=purpose.value,
+                    expires_at=session.expires_at,
+                )
+            )
+        return bearer, session
+
+    def session(self, request: Request) -> Session:
+        """Say whom the bearer token of a request speaks for, by what the ledger knows now.
+
+        The ledger may be out of date; what is answered to a session must see to that (`decide`
+        does; everything else asks `fresh_session`).
+
+        Raises:
+            AccessRefused: NOT_SIGNED_IN, there is no token, it ended, or its key no longer acts
+                for the account.
+        """
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not bearer:
+            raise refused("sign in first, at /sign-in/challenge, and send the token")
+        with reading(self._engine) as connection:
+            row = connection.execute(select(token).where(token.c.hash == _hash(bearer))).first()
+        if row is None or self._standing.clock() >= row.expires_at:
+            raise refused("the token is unknown or has ended: sign in again")
+        self._standing.refresh()
+        if not self._standing.authorised(row.account, row.by, Power.READ):
+            raise refused("the key that signed in no longer acts for this account")
+        return Session(
+            account=row.account,
+            by=row.by,
+            purpose=Purpose(row.purpose),
+            key=row.key,
+            expires_at=row.expires_at,
+        )
+
+    def fresh_session(self, request: Request) -> Session:
+        """As `session`, and the ledger is known to be up to date.
+
+        Raises:
+            AccessRefused: also CHAIN_UNREACHABLE and its like.
+        """
+        session = self.session(request)
+        self._standing.require_fresh()
+        return session
+
+
+def refused(detail: str) -> AccessRefused:
+    """Somebody is not signed in, and what to do about it."""
+    return AccessRefused(Refusal.NOT_SIGNED_IN, detail)
+
+
+def _spend(connection: Connection, once: str, until: datetime, now: datetime) -> bool:
+    """Use up what may be used once; False where it was used before."""
+    connection.execute(delete(spent_nonce).where(spent_nonce.c.expires_at <= now))
+    known = select(spent_nonce.c.hash).where(spent_nonce.c.hash == _hash(once))
+    if connection.execute(known).first() is not None:
+        return False
+    connection.execute(insert(spent_nonce).values(hash=_hash(once), expires_at=until))
+    return True
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
