@@ -12,6 +12,7 @@ __all__ = [
     "documents",
     "emergency",
     "envelope",
+    "envelopes",
     "errors",
     "facts",
     "identifiers",

@@ -105,6 +105,15 @@ def rewrap(wrapped_key: bytes, private_key: bytes, recipient: bytes, context: by
     return _wrap(_unwrap(wrapped_key, private_key, context), recipient, context)
 
 
+def check_recipient(recipient: bytes) -> None:
+    """Check that a data key can be wrapped to a public key.
+
+    Raises:
+        InvalidInput: It is no X25519 public key of 32 bytes, or of low order.
+    """
+    _wrap(bytes(_KEY_BYTES), recipient, b"")
+
+
 def _wrap(key: bytes, recipient: bytes, context: bytes) -> bytes:
     try:
         public_key = X25519PublicKey.from_public_bytes(recipient)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
 
-from medaccord.core.errors import DecryptionFailed
+from medaccord.core.envelopes import SALT_BYTES, salt_and_content
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.pointers import Pointer, record_key
 from medaccord.keys import PublicKey
@@ -13,8 +13,6 @@ from medaccord.records.sealed_rows import version_context
 from medaccord.records.sealer import Columns, SealedColumns, Sealer
 
 __all__ = ["OpenedVersion", "VersionId", "open_version", "seal_version"]
-
-_SALT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ def seal_version(
         sealer: seals to the owner's newest key.
         to: that key, where the caller has looked it up already.
     """
-    salt = Digest(sealer.random(_SALT_BYTES))
+    salt = Digest(sealer.random(SALT_BYTES))
     sealed = sealer.seal(version.owner, salt + content, version.context, to=to)
     return sealed, version.pointer(content, sealed["ciphertext"], salt)
 
@@ -91,9 +89,6 @@ def open_version(version: VersionId, columns: Columns, sealer: Sealer) -> Opened
         KeyMissing: the key was retired or erased.
         DecryptionFailed: it was changed or moved, or the key is another.
     """
-    plaintext = sealer.open(version.owner, columns, version.context)
-    if len(plaintext) < _SALT_BYTES:
-        raise DecryptionFailed("the sealed record holds no salt")
-    salt, content = Digest(plaintext[:_SALT_BYTES]), plaintext[_SALT_BYTES:]
+    salt, content = salt_and_content(sealer.open(version.owner, columns, version.context))
     pointer = version.pointer(content, columns["ciphertext"], salt)
     return OpenedVersion(content=content, pointer=pointer)
