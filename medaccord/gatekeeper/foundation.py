@@ -17,8 +17,10 @@ from medaccord.chain.sender import Sender
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
 from medaccord.gatekeeper.audit_log import AuditLog
+from medaccord.gatekeeper.chain_notices import ChainNotices
 from medaccord.gatekeeper.key_store import open_key_store
 from medaccord.gatekeeper.metrics import Metrics
+from medaccord.gatekeeper.notices import Notices
 from medaccord.gatekeeper.standing import Standing
 from medaccord.keys import FolderPatientKeys, Passphrase, Signer, StewardSecrets
 from medaccord.ledger import Ledger
@@ -44,6 +46,7 @@ class Foundation:
         sealer: seals and opens what is in the database.
         sender: sends transactions, and pays for them.
         log: the audit log.
+        notices: the outbox of what accounts are told.
         secrets: what everything secret of the steward's own is derived from.
         metrics: what this process counts about itself.
     """
@@ -60,6 +63,7 @@ class Foundation:
     sealer: Sealer
     sender: Sender
     log: AuditLog
+    notices: Notices
     secrets: StewardSecrets
     metrics: Metrics
 
@@ -86,7 +90,8 @@ class Foundation:
         sealer = Sealer(keys)
         sender = Sender(network, signer, outbox=DatabaseOutbox(engine))
         sender.resume()  # what an earlier process left goes before what is new
-        ledger = Ledger(network, contracts, engine)
+        notices = Notices(engine, network.clock)
+        ledger = Ledger(network, contracts, engine, taken_in=ChainNotices(notices).tell)
         return cls(
             steward=steward,
             signer=signer,
@@ -108,6 +113,7 @@ class Foundation:
                 sealer=sealer,
                 clock=network.clock,
             ),
+            notices=notices,
             secrets=secrets,
             metrics=Metrics(),
         )

@@ -1,6 +1,6 @@
 """The ledger: a local copy of the chain's state, rebuildable, that decisions are made from."""
 
-from medaccord.ledger.follower import Follower
+from medaccord.ledger.follower import Follower, TakenIn
 from medaccord.ledger.following import Following
 from medaccord.ledger.ledger import Ledger
 from medaccord.ledger.pending import Restriction, RestrictionKind
@@ -27,4 +27,5 @@ __all__ = [
     "RelationshipState",
     "Restriction",
     "RestrictionKind",
+    "TakenIn",
 ]

@@ -8,17 +8,17 @@ the way, the database holds one whole chain at each moment, and the state in mem
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from medaccord.chain import events
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.events import Stretch
+from medaccord.chain.events import Event, Stretch
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
@@ -27,7 +27,14 @@ from medaccord.ledger.history import History, HistoryMoved
 from medaccord.ledger.identity import Identity
 from medaccord.ledger.projection import Projection
 
-__all__ = ["Answer", "Follower", "Views"]
+__all__ = ["Answer", "Follower", "TakenIn", "Views"]
+
+TakenIn: TypeAlias = Callable[[Connection, Sequence[Event], Projection], None]
+"""Told, in the transaction that writes them, of events in their order, and of the state before.
+
+In a reorganisation that state is of the branch that is taken back, and its events come again where
+they were mined again. It may not ask the ledger: whoever waits to write may hold its lock.
+"""
 
 _ATTEMPTS: Final = 5
 
@@ -76,13 +83,22 @@ class Follower:
     Any number of threads may share it. Several processes may share its database.
     """
 
-    def __init__(self, network: Network, contracts: Contracts, engine: Engine) -> None:
+    def __init__(
+        self,
+        network: Network,
+        contracts: Contracts,
+        engine: Engine,
+        *,
+        taken_in: TakenIn | None = None,
+    ) -> None:
         """Take up where the database left off; the chain is not asked for events yet.
 
         Args:
             network: the chain followed.
             contracts: whose events.
             engine: the database.
+            taken_in: told of whatever is taken in from the chain, and not of what another process
+                took in.
 
         Raises:
             DeploymentMismatch: the database holds the ledger of another chain or deployment.
@@ -93,6 +109,7 @@ class Follower:
         self._contracts = contracts
         self._identity = Identity(network, contracts)
         self._history = History(engine, network, contracts)
+        self._taken_in = taken_in
         self._syncing = threading.Lock()
         self._lock = threading.RLock()
         self._answer: Answer | None = None
@@ -240,7 +257,14 @@ class Follower:
     # --- Taking in ---
 
     def _take_in(self, stretch: Stretch, ancestor: BlockRef | None, answer: Answer) -> None:
-        self._history.append(stretch, after=ancestor, in_place_of=self._depths.tip)
+        before = self._depths.newest  # nobody else changes it: we hold the lock of `sync`
+
+        def tell(connection: Connection) -> None:
+            if self._taken_in is not None and stretch.events:
+                self._taken_in(connection, stretch.events, before)
+
+        tip = self._depths.tip
+        self._history.append(stretch, after=ancestor, in_place_of=tip, along=tell)
         with self._changing() as depths:
             if self._takes_back(depths, ancestor):
                 depths.apply(stretch.events, stretch.tip)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,7 +118,12 @@ class History:
             upto = rows[-1].number - 1
 
     def append(
-        self, stretch: Stretch, *, after: BlockRef | None, in_place_of: BlockRef | None
+        self,
+        stretch: Stretch,
+        *,
+        after: BlockRef | None,
+        in_place_of: BlockRef | None,
+        along: Callable[[Connection], None] | None = None,
     ) -> None:
         """Take in the next blocks, durably, and take back what they replace, in one transaction.
 
@@ -126,6 +131,7 @@ class History:
             stretch: the blocks.
             after: the block they follow; None for the first ones.
             in_place_of: the newest block until now: `after`, or one of a branch that is taken back.
+            along: writes, in the same transaction, what must be there exactly when they are.
 
         Raises:
             HistoryMoved: the history does not end there.
@@ -154,6 +160,8 @@ class History:
                 connection.execute(insert(ledger_event), [row_of(each) for each in stretch.events])
             if after is not None:
                 _delete_old(connection, after.number - _KEPT_BLOCKS, tip.number - _KEPT_BLOCKS)
+            if along is not None:
+                along(connection)
 
     def clear(self) -> None:
         """Take back everything."""

@@ -21,7 +21,7 @@ from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
 from medaccord.ledger.facts import Conjunction
-from medaccord.ledger.follower import Follower, Views
+from medaccord.ledger.follower import Follower, TakenIn, Views
 from medaccord.ledger.pending import PendingRestrictions, Restriction
 from medaccord.ledger.state import Consent, Organisation, Relationship
 
@@ -35,15 +35,28 @@ class Ledger:
     first block they are seen in, or from the moment they are held here.
     """
 
-    def __init__(self, network: Network, contracts: Contracts, engine: Engine) -> None:
+    def __init__(
+        self,
+        network: Network,
+        contracts: Contracts,
+        engine: Engine,
+        *,
+        taken_in: TakenIn | None = None,
+    ) -> None:
         """Take up where the database left off; `sync` asks the chain.
+
+        Args:
+            network: the chain.
+            contracts: whose events.
+            engine: the database.
+            taken_in: told of what is taken in, in the transaction that writes it.
 
         Raises:
             DeploymentMismatch: the database holds the ledger of another chain or deployment.
             TransportError: the node does not answer.
         """
         self._network = network
-        self._follower = Follower(network, contracts, engine)
+        self._follower = Follower(network, contracts, engine, taken_in=taken_in)
         self._pending = PendingRestrictions(engine)
         self._holding = threading.RLock()
 
