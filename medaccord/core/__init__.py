@@ -19,6 +19,7 @@ __all__ = [
     "labels",
     "masking",
     "merkle",
+    "notices",
     "outgoing",
     "periods",
     "pointers",

@@ -17,6 +17,7 @@ from medaccord.chain.powers import Power
 from medaccord.core.canonical import document_bytes
 from medaccord.core.errors import AccessRefused, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
+from medaccord.core.notices import NoticeKind
 from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.audit_log import Event
@@ -80,6 +81,7 @@ class Inbox:
         self._ledger = base.ledger
         self._sealer = base.sealer
         self._log = base.log
+        self._notices = base.notices
 
     def take(self, document: Mapping[str, Any], by: Address, signature: bytes) -> Digest:
         """Lay a request in the inbox of its patient. The same again changes nothing.
@@ -149,6 +151,14 @@ class Inbox:
                     received_at=now,
                     **sealed,
                 )
+            )
+            self._notices.add(
+                connection,
+                account=patient,
+                kind=NoticeKind.REQUEST,
+                subject=hex_digest(found),
+                actor=requester,
+                at=now,
             )
         return found
 
