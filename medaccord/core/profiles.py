@@ -1,6 +1,8 @@
-"""The public profile of an organisation: what it calls itself, and where its gatekeeper answers.
+"""The public profile of an organisation: its name, its gatekeeper, and the keys its systems have.
 
-The registry holds the hash of it, so that it does not matter who serves the document.
+The registry holds the hash of it, so that it does not matter who serves the document. Whoever has
+the private half of a key of `jwks` may read in the organisation's name, at every gatekeeper, until
+the organisation has registered a profile without that key.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from urllib.parse import urlsplit
 from eth_utils.crypto import keccak
 
 from medaccord.core.canonical import document_bytes
-from medaccord.core.documents import DocumentReader
+from medaccord.core.documents import MAX_INTEGER, DocumentReader
 from medaccord.core.errors import CommitmentMismatch, InvalidDocument
 from medaccord.core.identifiers import AccountId, Digest
+from medaccord.core.key_sets import SigningKey, check_key_set, key_set_document, parse_key_set
 
 PROFILE: Final = "medaccord/organisation/1"
 """Names the schema; another one is refused."""
@@ -31,14 +34,20 @@ class OrganisationProfile:
         account: The organisation.
         name: What it is called, 1 to 120 printable characters.
         gatekeeper: Address of its gatekeeper, http or https; None for one that keeps no records.
+        jwks: The keys its systems sign in with (SMART Backend Services), at most `MAX_KEYS`; none
+            where only its Ethereum keys do.
+        serial: Which version of the profile this is, from 1; None where versions are not counted.
 
     Raises:
-        InvalidDocument: The name or the address of the gatekeeper is malformed.
+        InvalidDocument: The name, the address of the gatekeeper or the serial is malformed, or two
+            keys have one kid.
     """
 
     account: AccountId
     name: str
     gatekeeper: str | None = None
+    jwks: tuple[SigningKey, ...] = ()
+    serial: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not be shown to a person or called."""
@@ -48,6 +57,9 @@ class OrganisationProfile:
             url = urlsplit(self.gatekeeper)
             if url.scheme not in ("http", "https") or not url.netloc:
                 raise InvalidDocument(f"no address of a gatekeeper: {self.gatekeeper!r}")
+        if self.serial is not None and not 1 <= self.serial <= MAX_INTEGER:
+            raise InvalidDocument("a profile's serial counts from 1")
+        check_key_set(self.jwks)
 
     def document(self) -> dict[str, Any]:
         """The profile in JSON, profile ``medaccord/organisation/1``."""
@@ -58,6 +70,10 @@ class OrganisationProfile:
         }
         if self.gatekeeper is not None:
             document["gatekeeper"] = self.gatekeeper
+        if self.jwks:
+            document["jwks"] = key_set_document(self.jwks)
+        if self.serial is not None:
+            document["serial"] = self.serial
         return document
 
     @property
@@ -73,12 +89,17 @@ class OrganisationProfile:
             InvalidDocument: It is malformed, of another profile, or a member does not fit.
         """
         reader = DocumentReader.open(
-            document, profile=PROFILE, required=("account", "name"), optional=("gatekeeper",)
+            document,
+            profile=PROFILE,
+            required=("account", "name"),
+            optional=("gatekeeper", "jwks", "serial"),
         )
         return cls(
             account=AccountId.parse(reader.text("account")),
             name=reader.text("name"),
             gatekeeper=reader.text("gatekeeper") if reader.has("gatekeeper") else None,
+            jwks=parse_key_set(reader.raw("jwks")) if reader.has("jwks") else (),
+            serial=reader.integer("serial", minimum=1) if reader.has("serial") else None,
         )
 
     def check(self, account: AccountId, registered: Digest) -> None:
