@@ -20,6 +20,7 @@ from medaccord.gatekeeper import (
     sign_in,
 )
 from medaccord.gatekeeper.boundary import Boundary
+from medaccord.gatekeeper.observing import Observed
 from medaccord.gatekeeper.openapi import PATH, Documented
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
         openings.routes(gatekeeper.openings, desk),
         inbox.routes(gatekeeper.inbox, desk),
         fhir_api.routes(gatekeeper.reading, desk, url, gatekeeper.network.chain_id),
-        audit.routes(gatekeeper.audit, desk),
+        audit.routes(gatekeeper.audit, desk, url),
         directory.routes(gatekeeper.directory),
-        health.routes(gatekeeper.standing, gatekeeper.ledger, gatekeeper.steward),
+        health.routes(gatekeeper.readying),
     ):
         app.include_router(router)
-    return Boundary(app)
+    return Observed(Boundary(app), gatekeeper.metrics)

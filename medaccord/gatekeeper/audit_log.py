@@ -7,22 +7,19 @@ they can be erased and the chain still verifies.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from medaccord.chain.network import Clock
 from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
-from medaccord.core.errors import DecryptionFailed, KeyMissing
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.gatekeeper.group_commit import GroupCommit
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
-from medaccord.store import reading
 from medaccord.store.tables import audit_entry
 
 
@@ -79,29 +76,8 @@ class _Asked:
     along: Along | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage:
-    """A log, or its end.
-
-    Attributes:
-        count: number of the last entry in the log; 0 when there is none.
-        head: head of the log; 32 zero bytes when there is none.
-        entries: those asked for that can be read, by number. One that was changed is left out, as
-            one that is not there is: whoever checks the log finds the gap.
-        erased: of those that were erased, or whose key was, the commitment, by number: with it the
-            log still verifies.
-        heads: the head with each entry that is there, by its number.
-    """
-
-    count: int
-    head: Digest
-    entries: tuple[AuditEntry, ...]
-    erased: Mapping[int, Digest]
-    heads: Mapping[int, Digest]
-
-
 class AuditLog:
-    """Appends to the logs of one steward, and reads them."""
+    """Appends to the logs of one steward; `log_pages` reads them."""
 
     def __init__(
         self,
@@ -158,7 +134,7 @@ class AuditLog:
         for each in batch:
             relationship = each.subject.relationship
             if relationship not in ends:
-                ends[relationship] = _last(connection, relationship)
+                ends[relationship] = last_of(connection, relationship)
             count, head = ends[relationship]
             entry = self._entry(count + 1, each)
             head = chain_head(head, entry.number, entry.commitment)
@@ -204,59 +180,9 @@ class AuditLog:
             **self._sealer.seal(owner, entry.document_bytes, context),
         }
 
-    def read(self, subject: Subject, after: int = 0) -> LogPage:
-        """Read a log, as it stands in the database: whoever reads it checks it.
 
-        Args:
-            subject: whose.
-            after: number of the last entry not wanted; 0 for all.
-        """
-        with reading(self._engine) as connection:
-            count, head = _last(connection, subject.relationship)
-            rows = connection.execute(
-                select(audit_entry)
-                .where(
-                    audit_entry.c.relationship == subject.relationship,
-                    audit_entry.c.number > after,
-                )
-                .order_by(audit_entry.c.number)
-            ).all()
-        entries, erased = [], {}
-        for row in rows:
-            with suppress(DecryptionFailed):
-                try:
-                    entries.append(self._open(row))
-                except KeyMissing:
-                    erased[row.number] = digest(row.commitment)
-        return LogPage(
-            count=count,
-            head=head,
-            entries=tuple(entries),
-            erased=erased,
-            heads={row.number: digest(row.head) for row in rows},
-        )
-
-    def _open(self, row: Row[Any]) -> AuditEntry:
-        place = entry_context(digest(row.relationship), row.number)
-        if not row.ciphertext:
-            raise KeyMissing("this entry was erased")
-        try:
-            opened = self._sealer.open(Owner(row.patient_ref), row._mapping, place)
-        except KeyMissing:
-            # Its key was retired since we read it, and the row wrapped to a newer one before that.
-            with reading(self._engine) as connection:
-                same = select(audit_entry).where(
-                    audit_entry.c.relationship == row.relationship,
-                    audit_entry.c.number == row.number,
-                )
-                again = connection.execute(same).one()
-            if again.key_generation == row.key_generation:
-                raise
-            return self._open(again)
-        return AuditEntry.parse(opened)
-
-
-def _last(connection: Connection, relationship: Digest) -> tuple[int, Digest]:
+def last_of(connection: Connection, relationship: Digest) -> tuple[int, Digest]:
+    """Number and head of the last line of a log; 0 and `GENESIS` where there is none."""
     row = connection.execute(
         select(audit_entry.c.number, audit_entry.c.head)
         .where(audit_entry.c.relationship == relationship)

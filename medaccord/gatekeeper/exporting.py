@@ -7,10 +7,11 @@ from sqlalchemy import select
 
 from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import instant_text
-from medaccord.core.errors import KeyMissing, LogMismatch
+from medaccord.core.errors import KeyMissing
 from medaccord.core.identifiers import Address, hex_digest
-from medaccord.gatekeeper.audit_log import Event, LogPage
+from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.log_pages import LogPages
 from medaccord.records import Owner, RecordRepository
 from medaccord.records.export import Document, Exported, ExportForm, export_to_file
 from medaccord.records.sealed_rows import SEALED_TABLES
@@ -29,6 +30,7 @@ class Exporting:
         self._ledger = base.ledger
         self._repository = repository
         self._log = base.log
+        self._pages = LogPages(base.engine, base.sealer)
 
     def export(
         self, account: Address, path: Path, form: ExportForm, *, base: str | None = None
@@ -79,12 +81,11 @@ class Exporting:
         yield Document(name="accounts", content=document_bytes({"accounts": listed}))
         for account in accounts:
             yield from self._handed_in(owner, account)
-            page = self._log.read(self._log.subject(account, owner))
-            _require_whole(page)
-            for entry in page.entries:
-                yield Document(
-                    name=f"audit_entry/{account}/{entry.number}", content=entry.document_bytes
-                )
+            for page in self._pages.all(self._log.subject(account, owner)):
+                page.require_whole()
+                for entry in page.entries:
+                    name = f"audit_entry/{account}/{entry.number}"
+                    yield Document(name=name, content=entry.document_bytes)
 
     def _handed_in(self, owner: Owner, account: Address) -> Iterator[Document]:
         """Requests, terms and reasons: what is sealed in rows that name an account."""
@@ -108,11 +109,3 @@ class Exporting:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(patient_account.c.enrolled_at)).all()
         return {Address(row.account): instant_text(row.enrolled_at) for row in rows}
-
-
-def _require_whole(page: LogPage) -> None:
-    """Refuse a log with a gap: what is left out of it would not be everything."""
-    there = {entry.number for entry in page.entries} | page.erased.keys()
-    for number in range(1, page.count + 1):
-        if number not in there:
-            raise LogMismatch(number, "it was changed in the database, or is missing there")

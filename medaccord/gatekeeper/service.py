@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
 from medaccord.chain.deployment import Deployment
 from medaccord.chain.network import Network
+from medaccord.core.errors import MedaccordError
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resources import UNLABELLED
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
-from medaccord.gatekeeper.background import Repeating
+from medaccord.gatekeeper.background import LOCK, Background, Repeating
 from medaccord.gatekeeper.batch_anchor import BatchAnchors
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
@@ -24,6 +28,7 @@ from medaccord.gatekeeper.event_stream import EventStreams
 from medaccord.gatekeeper.exporting import Exporting
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.health import Readying
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
 from medaccord.gatekeeper.log_anchor import LogAnchors
@@ -31,7 +36,7 @@ from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.reading import Reading
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.relay import Relay
-from medaccord.gatekeeper.server import RunningServer, bind, serve, url_of
+from medaccord.gatekeeper.server import GRACE, RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Tokens
 from medaccord.keys import Passphrase, Signer
@@ -44,6 +49,7 @@ from medaccord.records.erasure_list import ErasureList
 from medaccord.records.export import Exported, ExportForm
 from medaccord.records.sources import Progress
 from medaccord.store import open_engine
+from medaccord.store.locks import exclusive
 
 BOUNDS: Final = Bounds(
     max_node_silence=timedelta(seconds=30),
@@ -52,6 +58,8 @@ BOUNDS: Final = Bounds(
     max_head_age=timedelta(minutes=5),
 )
 """What a gatekeeper bears unless told otherwise."""
+
+_log = logging.getLogger(__name__)
 
 _LONGEST_SILENCE: Final = timedelta(seconds=10)
 """How long new blocks are waited for where the node tells of them, before it is asked."""
@@ -66,9 +74,11 @@ class Gatekeeper:
         contracts: the deployment it obeys.
         ledger: what it knows of the chain.
         standing: who may act for whom, and how fresh that is.
+        metrics: what this process counts about itself.
         enrolment, relay, openings, inbox, reading, audit, directory, importing, exporting, erasing:
             its parts, each named for what it does.
         streams: the event streams it has open.
+        readying: whether it decides now.
     """
 
     def __init__(
@@ -90,12 +100,13 @@ class Gatekeeper:
         self.contracts = base.contracts
         self.ledger = base.ledger
         self.standing = base.standing
+        self.metrics = base.metrics
         self.enrolment = Enrolment(base, secret=base.secret_for("enrolment"))
         self.openings = Openings(base)
         self.streams = EventStreams()
         self.relay = Relay(base, openings=self.openings)
         self.inbox = Inbox(base)
-        self.audit = Audit(accounts=base.accounts, log=base.log, anchors=LogAnchors(base))
+        self.audit = Audit(base, anchors=LogAnchors(base))
         repository = RecordRepository(
             base.engine, base.sealer, base.names, base.steward, base.ledger
         )
@@ -125,14 +136,17 @@ class Gatekeeper:
             anchors=BatchAnchors(base),
         )
         self.erasing = Erasing(base, erasures=ErasureList(keys_folder), importing=self.importing)
-        self._background = (
+        jobs = (
             Repeating("send-transactions", base.sender.resume, every=retry_interval),
             Repeating("anchor-log", self.audit.anchor, every=log_interval),
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
         )
+        self._background = Background(base.engine, jobs, base.metrics)
         self._following = _following(base.ledger, poll_interval, heads_url)
+        self._draining = threading.Event()
+        self.readying = Readying(base, draining=self._draining.is_set)
         self._server: RunningServer | None = None
 
     @classmethod
@@ -219,7 +233,13 @@ class Gatekeeper:
         return SignIn(self._base, tokens=self.tokens, url=url)
 
     def serve(
-        self, *, host: str = "127.0.0.1", port: int = 0, url: str | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        url: str | None = None,
+        listener: socket.socket | None = None,
+        grace: timedelta = GRACE,
     ) -> RunningServer:
         """Answer over HTTP until the server is stopped, and work in the background until `close`.
 
@@ -228,15 +248,16 @@ class Gatekeeper:
             port: 0 takes any free one.
             url: where this is reached from outside, as behind a proxy that speaks TLS; host and
                 port themselves unless given.
+            listener: a port taken before, in place of host and port.
+            grace: how long answers under way may take once the server is stopped.
 
         Raises:
             TransportError: the port is taken, or the server does not start.
         """
-        listener = bind(host, port)
+        listener = listener or bind(host, port)
         address = url or url_of(listener)
-        self._server = serve(create_app(self, address.rstrip("/")), listener)
-        for job in self._background:
-            job.start()
+        self._server = serve(create_app(self, address.rstrip("/")), listener, grace=grace)
+        self._background.start()
         if self._following is not None:
             self._following.start()
         return self._server
@@ -261,16 +282,38 @@ class Gatekeeper:
         """Anchor what earlier imports left; see `Importing.finish`."""
         return self.importing.finish()
 
+    def drain(self) -> None:
+        """Say at /ready that this stops soon, and end the streams, whose readers go elsewhere."""
+        self._draining.set()
+        self.streams.close()
+
+    def shut_down(self) -> None:
+        """Finish the answers under way, anchor the log, and close; as `close`, owing nothing.
+
+        What cannot be anchored now, the chain being out of reach, is anchored after the next start.
+        """
+        self.drain()
+        self._stop()
+        try:
+            with exclusive(self._base.engine, LOCK):  # two at once would be in each other's way
+                self.audit.anchor()
+        except MedaccordError as error:
+            _log.warning("the log is anchored after the next start: %s", error)
+        finally:
+            self._base.engine.dispose()
+
     def close(self) -> None:
         """Stop answering, finish what is under way, and close the database."""
-        self.streams.close()  # they would hold the server up
+        self.drain()
+        self._stop()
+        self._base.engine.dispose()
+
+    def _stop(self) -> None:
         if self._server is not None:
             self._server.stop()
         if self._following is not None:
             self._following.stop()
-        for job in self._background:
-            job.stop()
-        self._base.engine.dispose()
+        self._background.stop()
 
 
 def _following(ledger: Ledger, every: timedelta, heads: str | None) -> Following | None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, event, insert, select
 from medaccord.core.audit import verify_log
 from medaccord.core.errors import KeyMissing, StoreFailed
 from medaccord.gatekeeper.audit_log import Along, AuditLog, Logged, Subject
+from medaccord.gatekeeper.log_pages import LogPages
 from medaccord.keys import FolderPatientKeys, LocalSigner, StewardSecrets
 from medaccord.records import Owner, Pseudonyms, Sealer
 from medaccord.store import open_engine, reading, tables, writing
@@ -38,6 +39,11 @@ def keys(folder: Path) -> FolderPatientKeys:
 @pytest.fixture
 def log(world: World, folder: Path, database: Engine, keys: FolderPatientKeys) -> AuditLog:
     return make_log(database, world, folder, keys)
+
+
+@pytest.fixture
+def pages(database: Engine, keys: FolderPatientKeys) -> LogPages:
+    return LogPages(database, Sealer(keys))
 
 
 def make_log(engine: Engine, world: World, folder: Path, keys: FolderPatientKeys) -> AuditLog:
@@ -118,19 +124,19 @@ def refuse(connection: Connection, logged: Logged) -> None:
 
 
 def test_entries_share_one_transaction_in_their_order_when_appended_together(
-    log: AuditLog, commits: list[object]
+    log: AuditLog, pages: LogPages, commits: list[object]
 ) -> None:
     commits.clear()
     made = together(log, [(log.own(), str(each), None) for each in range(LINES)])
     assert len(commits) == 2  # the one that was waited for, and all others
     assert [each.result().entry.query for each in made] == list(map(str, range(LINES)))
-    page = log.read(log.own())
+    page = pages.page(log.own())
     assert [entry.query for entry in page.entries[1:]] == list(map(str, range(LINES)))
     verify_log(page.entries, page.count, page.head, page.heads)
 
 
 def test_each_log_has_its_own_numbers_when_appended_together(
-    log: AuditLog, world: World, database: Engine
+    log: AuditLog, pages: LogPages, world: World, database: Engine
 ) -> None:
     patient = world.patient.address
     with reading(database) as connection:
@@ -139,17 +145,19 @@ def test_each_log_has_its_own_numbers_when_appended_together(
     made = together(log, [(theirs, "a", None), (log.own(), "b", None), (theirs, "c", None)])
     assert [each.result().entry.number for each in made] == [1, 2, 2]
     for subject in (theirs, log.own()):
-        page = log.read(subject)
+        page = pages.page(subject)
         assert page.count == 2
         verify_log(page.entries, page.count, page.head, page.heads)
 
 
-def test_one_fails_alone_when_its_own_rows_are_refused(log: AuditLog, database: Engine) -> None:
+def test_one_fails_alone_when_its_own_rows_are_refused(
+    log: AuditLog, pages: LogPages, database: Engine
+) -> None:
     own = log.own()
     made = together(log, [(own, "a", note), (own, "b", refuse), (own, "c", note)])
     with pytest.raises(Refused, match=r"\Ab\Z"):
         made[1].result()
-    page = log.read(own)
+    page = pages.page(own)
     assert [entry.query for entry in page.entries[1:]] == ["a", "c"]
     verify_log(page.entries, page.count, page.head, page.heads)
     assert noted(database) == [page.heads[2], page.heads[3]]
@@ -168,7 +176,9 @@ def test_one_fails_alone_when_its_key_was_erased_meanwhile(
     assert [made[place].result().entry.number for place in (0, 2)] == [2, 3]
 
 
-def test_all_fail_when_the_transaction_cannot_be_committed(log: AuditLog, database: Engine) -> None:
+def test_all_fail_when_the_transaction_cannot_be_committed(
+    log: AuditLog, pages: LogPages, database: Engine
+) -> None:
     def full(_connection: Connection, _logged: Logged) -> None:
         raise StoreFailed("the disk is full")
 
@@ -177,7 +187,7 @@ def test_all_fail_when_the_transaction_cannot_be_committed(log: AuditLog, databa
     for each in made:
         with pytest.raises(StoreFailed, match="the disk is full"):
             each.result()
-    assert log.read(own).count == 1
+    assert pages.page(own).count == 1
     assert noted(database) == []
     assert log.append(own, SOMEBODY).entry.number == 2
 

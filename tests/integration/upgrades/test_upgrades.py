@@ -23,6 +23,7 @@ from medaccord.core.canonical import parse_object
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, address, digest, hex_digest
 from medaccord.fhir.bundle import read_bundle
 from medaccord.gatekeeper.audit_log import AuditLog
+from medaccord.gatekeeper.log_pages import LogPages
 from medaccord.keys import FolderPatientKeys, StewardSecrets
 from medaccord.ledger.event_rows import event_of
 from medaccord.ledger.pending import PendingRestrictions
@@ -190,15 +191,17 @@ def test_records_open_with_their_proofs_when_upgraded(left: Left, engine: Engine
 
 
 def test_log_checks_and_goes_on_when_upgraded(left: Left, engine: Engine) -> None:
+    sealer = Sealer(FolderPatientKeys(left.keys))
     log = AuditLog(
         engine=engine,
         steward=address(left.earlier.told["steward"]),
         own=Pseudonyms(StewardSecrets(left.keys)).steward,
-        sealer=Sealer(FolderPatientKeys(left.keys)),
+        sealer=sealer,
         clock=lambda: datetime.now(UTC),
     )
     (account,) = rows_of(engine, tables.patient_account)
-    page = log.read(log.subject(address(account["account"]), Owner(account["patient_ref"])))
+    subject = log.subject(address(account["account"]), Owner(account["patient_ref"]))
+    page = LogPages(engine, sealer).page(subject)
     assert [entry.number for entry in page.entries] == [1, 2]
     head = ZERO_DIGEST
     for entry in page.entries:
@@ -212,7 +215,7 @@ def test_ledger_and_what_is_held_are_known_when_upgraded(left: Left, engine: Eng
     assert hex_digest(consent.consent_id) == told["consent"]
     assert consent.grant is not None
     assert (consent.grant.grantee, consent.revoked) == (told["clinician"], None)
-    (held,) = PendingRestrictions(engine).held()
+    (held,) = PendingRestrictions(engine).held().values()
     assert told["revoked"] in held.document
 
 
