@@ -21,6 +21,7 @@ from medaccord.chain.deployment import Contracts
 from medaccord.chain.events import Event, Stretch
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
+from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.errors import TransportError
 from medaccord.ledger.depths import Depths
 from medaccord.ledger.history import History, HistoryMoved
@@ -69,12 +70,14 @@ class Views:
             where blocks are final at once.
         tip: the block followed to; None before the first sync.
         answer: what the node told last; None before it told anything that held.
+        taken_back: how often blocks that counted as final were taken back since the start.
     """
 
     newest: Projection
     final: Projection
     tip: BlockRef | None
     answer: Answer | None
+    taken_back: int
 
 
 class Follower:
@@ -113,6 +116,7 @@ class Follower:
         self._syncing = threading.Lock()
         self._lock = threading.RLock()
         self._answer: Answer | None = None
+        self._taken_back = 0
         self._depths = self._made_anew()
 
     @contextmanager
@@ -121,8 +125,22 @@ class Follower:
         with self._lock:
             depths = self._depths
             yield Views(
-                newest=depths.newest, final=depths.final, tip=depths.tip, answer=self._answer
+                newest=depths.newest,
+                final=depths.final,
+                tip=depths.tip,
+                answer=self._answer,
+                taken_back=self._taken_back,
             )
+
+    def knows(self, token: ConsistencyToken) -> bool:
+        """Whether a block is the one followed to, or below it and not known to be another's."""
+        with self._lock:
+            tip = self._depths.tip
+        if tip is None or tip.number < token.number:
+            return False
+        if tip.number == token.number:
+            return tip.hash == token.hash
+        return self._history.hash_at(token.number) in (None, token.hash)
 
     def sync(self) -> BlockRef:
         """Ask the node, and take in everything up to its head.
@@ -286,6 +304,9 @@ class Follower:
         """Take back what lies above an ancestor; False where that is more than is remembered."""
         if ancestor == depths.tip:
             return True
+        final = -1 if depths.tip is None else depths.tip.number - self._network.confirmations
+        if ancestor is None or ancestor.number < final:
+            self._taken_back += 1
         try:
             depths.undo_after(ancestor)
         except LookupError:
@@ -316,6 +337,7 @@ class Follower:
     def _replace(self, depths: Depths) -> None:
         with self._lock:
             self._depths = depths
+            self._taken_back += 1  # perhaps: another process took back what it was made from
 
 
 class _ChainMoved(Exception):

@@ -13,7 +13,7 @@ from medaccord.chain.events import Event, Stretch
 from medaccord.chain.network import Network
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import DeploymentMismatch, MedaccordError
-from medaccord.core.identifiers import digest
+from medaccord.core.identifiers import Digest, digest
 from medaccord.ledger.event_rows import event_of, row_of
 from medaccord.store import reading, writing
 from medaccord.store.tables import ledger_block, ledger_chain, ledger_event
@@ -98,9 +98,14 @@ class History:
 
     def holds(self, block: BlockRef) -> bool:
         """Whether the block is part of the history."""
+        return self.hash_at(block.number) == block.hash
+
+    def hash_at(self, number: int) -> Digest | None:
+        """The hash of the block of a height; None where it is not part of what is remembered."""
         with reading(self._engine) as connection:
-            query = select(ledger_block.c.hash).where(ledger_block.c.number == block.number)
-            return connection.execute(query).scalar_one_or_none() == block.hash
+            query = select(ledger_block.c.hash).where(ledger_block.c.number == number)
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else digest(found)
 
     def newest_first(self, *, upto: int) -> Iterator[list[BlockRef]]:
         """The blocks kept, from the newest down, some at a time.

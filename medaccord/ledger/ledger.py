@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.events import EmergencyOpened
@@ -15,6 +14,7 @@ from medaccord.chain.network import Network
 from medaccord.chain.powers import Power
 from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
+from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.errors import AccessRefused
 from medaccord.core.facts import EmergencyState, Facts, Freshness, OrganisationState, Query
 from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest
@@ -22,7 +22,13 @@ from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
 from medaccord.ledger.facts import Conjunction
 from medaccord.ledger.follower import Follower, TakenIn, Views
-from medaccord.ledger.pending import PendingRestrictions, Restriction
+from medaccord.ledger.pending import (
+    PendingRestrictions,
+    Restriction,
+    check_number,
+    ended_by,
+    is_shown,
+)
 from medaccord.ledger.state import Consent, Organisation, Relationship
 
 __all__ = ["Ledger"]
@@ -58,7 +64,7 @@ class Ledger:
         self._network = network
         self._follower = Follower(network, contracts, engine, taken_in=taken_in)
         self._pending = PendingRestrictions(engine)
-        self._holding = threading.RLock()
+        self._taken_back = 0
 
     # --- Following ---
 
@@ -75,8 +81,7 @@ class Ledger:
             StoreFailed: the database is out of reach, full, or held by somebody else too long.
         """
         tip = self._follower.sync()
-        with self._holding, self._follower.views() as views:
-            self._pending.settle(views.final, at=self._network.clock())
+        self._settle()
         return tip
 
     def refresh(self, *, older_than: timedelta = timedelta()) -> None:
@@ -116,6 +121,13 @@ class Ledger:
         with self._follower.views() as views:
             return views.tip
 
+    def knows(self, token: ConsistencyToken) -> bool:
+        """Whether what is known is of this block or later, as far as blocks are remembered.
+
+        Of a block without events that was forgotten long ago, its height must do.
+        """
+        return self._follower.knows(token)
+
     # --- Deciding ---
 
     def facts(
@@ -126,6 +138,7 @@ class Ledger:
         terms: Callable[[ConsentId], Terms | None],
         reason_known: Callable[[EmergencyState], bool],
         now: datetime,
+        connection: Connection | None = None,
     ) -> Facts:
         """What the chain says that bears on a query.
 
@@ -135,11 +148,13 @@ class Ledger:
             terms: the terms that were handed in for a consent, or None.
             reason_known: whether the reason of an opening was handed in and checks.
             now: the time by our clock.
+            connection: a transaction that began after whatever is to be known; what other processes
+                hold is looked up in it. One of its own unless given.
 
         Raises:
             AccessRefused: CHAIN_UNREACHABLE: the node has not answered since this process began.
         """
-        with self._now(now) as (views, both):
+        with self._now(now, connection) as (views, both):
             freshness = self._freshness(views)
             steward_state = both.organisation(steward)
             requester_state = both.organisation(query.requester)
@@ -167,12 +182,27 @@ class Ledger:
         with self._follower.views() as views:
             return self._freshness(views)
 
-    def is_authorised(self, account: Address, by: Address, power: Power, *, now: datetime) -> bool:
+    def is_authorised(
+        self,
+        account: Address,
+        by: Address,
+        power: Power,
+        *,
+        now: datetime,
+        connection: Connection | None = None,
+    ) -> bool:
         """Whether a key may use every bit of `power` of an account.
 
         For RESTRICT alone it is enough that it may at the head; everything else must be final too.
+
+        Args:
+            account: the account.
+            by: the key.
+            power: one power or several.
+            now: the time by our clock.
+            connection: as of `facts`.
         """
-        with self._now(now) as (_, both):
+        with self._now(now, connection) as (_, both):
             return both.is_authorised(account, by, power)
 
     # --- Restrictions held until the chain shows them ---
@@ -188,13 +218,14 @@ class Ledger:
                 its serial is outdated by a later word of the patient, or further ahead than the
                 chain ever takes.
         """
-        with self._holding, self._follower.views() as views:
-            self._pending.hold(restriction, views.newest, at=self._network.clock())
+        with self._follower.views() as views:
+            check_number(restriction, views.newest)
+            ended = ended_by(restriction, views.newest)
+        self._pending.hold((restriction, *ended), at=self._network.clock())
 
     def held(self) -> tuple[Restriction, ...]:
         """Restrictions held that the chain does not show as final yet, oldest first."""
-        with self._holding:
-            return self._pending.held()
+        return tuple(each for each in self._pending.held().values() if each.document)
 
     # --- Looking up, at the head ---
 
@@ -264,15 +295,35 @@ class Ledger:
     # --- Inside ---
 
     @contextmanager
-    def _now(self, now: datetime) -> Iterator[tuple[Views, Conjunction]]:
+    def _now(
+        self, now: datetime, connection: Connection | None = None
+    ) -> Iterator[tuple[Views, Conjunction]]:
+        with self._follower.views() as views:
+            final = self._height_of_final(views)
+        # Not while the views are held still: others decide meanwhile.
+        overlay = self._pending.overlay(final, connection)
         with self._follower.views() as views:
             head = now if views.tip is None else views.tip.timestamp
-            yield (
-                views,
-                Conjunction.at(
-                    views.newest, views.final, self._pending.overlay, now=now, head=head
-                ),
-            )
+            yield views, Conjunction.at(views.newest, views.final, overlay, now=now, head=head)
+
+    def _settle(self) -> None:
+        """Let go of restrictions that are final now, and hold again those that are no more."""
+        held = self._pending.held()
+        with self._follower.views() as views:
+            taken_back = views.taken_back
+            height = self._height_of_final(views)
+            shown = [key for key, each in held.items() if is_shown(each, views.final)]
+        self._pending.settle(shown, shown_at=height, at=self._network.clock())
+        if taken_back == self._taken_back:
+            return
+        settled = self._pending.settled()
+        with self._follower.views() as views:
+            lost = [key for key, each in settled.items() if not is_shown(each, views.final)]
+        self._pending.reopen(lost)
+        self._taken_back = taken_back
+
+    def _height_of_final(self, views: Views) -> int:
+        return -1 if views.tip is None else views.tip.number - self._network.confirmations
 
     def _freshness(self, views: Views) -> Freshness:
         if views.tip is None or views.answer is None:

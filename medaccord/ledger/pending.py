@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, or_, select, update
 
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, ConsentId, Digest, address, digest, hex_digest
@@ -20,7 +22,15 @@ from medaccord.store.tables import pending_revocation
 
 K = TypeVar("K")
 
-__all__ = ["Overlay", "PendingRestrictions", "Restriction", "RestrictionKind"]
+__all__ = [
+    "Overlay",
+    "PendingRestrictions",
+    "Restriction",
+    "RestrictionKind",
+    "check_number",
+    "ended_by",
+    "is_shown",
+]
 
 
 class RestrictionKind(StrEnum):
@@ -43,6 +53,10 @@ _KINDS = {
 
 _MAX_STEP = 2**32 - 1
 """How far a serial may be above the one before it, as the contracts have it."""
+
+_IDS_AT_ONCE = 500
+
+_HELD = pending_revocation.c.settled_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,83 +151,112 @@ class Overlay:
 
 
 class PendingRestrictions:
-    """The restrictions held, in the database and, for deciding, in memory.
+    """The restrictions held, in the database, where every process on it finds them.
 
-    Not safe for two threads at once: the ledger holds its lock.
+    Any number of threads may share it.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._held: dict[int, Restriction] = {}
-        self.reload()
+        self._made: tuple[tuple[int, ...], Overlay] = ((), Overlay())
 
-    def reload(self) -> None:
-        """Take in what other processes hold or let go of."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(pending_revocation)
-                .where(pending_revocation.c.settled_at.is_(None))
-                .order_by(pending_revocation.c.id)
-            ).all()
-        self._held = {
-            int(row.id): Restriction(
-                kind=RestrictionKind(row.kind),
-                account=Address(row.account),
-                subject=row.subject,
-                number=int(row.number),
-                document=row.document,
-            )
-            for row in rows
-        }
-        self.overlay = Overlay(tuple(self._held.values()))
+    def overlay(self, final: int, connection: Connection | None = None) -> Overlay:
+        """What the restrictions come to that are to be obeyed here.
 
-    def held(self) -> tuple[Restriction, ...]:
-        """What the patients signed and the chain does not show as final yet, oldest first."""
-        return tuple(each for each in self._held.values() if each.document)
-
-    def hold(self, restriction: Restriction, state: Projection, *, at: datetime) -> None:
-        """Hold a restriction: durable, and obeyed, once this returns.
-
-        Holding it again changes nothing but which signature is sent again: the newer.
+        Those that the chain does not show as final, and those that another process, further along
+        the chain, found there: their blocks are not known here yet.
 
         Args:
-            restriction: its signature and its key's authority checked already.
-            state: the newest state of the chain.
-            at: now.
-
-        Raises:
-            InvalidRequest: it revokes everything of an epoch that the account has not reached, or
-                closes or forbids under a serial that a later word of the patient has outdated: an
-                old closure, handed in again, must not end what was allowed since. Or under one so
-                far ahead that the chain never takes it: it would be obeyed here for ever.
+            final: height of the newest block that is known here and final; -1 where none is.
+            connection: a transaction that began after whatever is to be known; one of its own
+                unless given.
         """
-        _check_number(restriction, state)
-        with writing(self._engine) as connection:
-            newly = {
-                _store(connection, each, at): each
-                for each in (restriction, *_ended_by(restriction, state))
-            }
-        self._held |= newly
-        self.overlay = Overlay(tuple(self._held.values()))
+        obeyed = or_(_HELD, pending_revocation.c.shown_at > final)
+        with reading(self._engine) if connection is None else nullcontext(connection) as asked:
+            query = select(pending_revocation.c.id).where(obeyed).order_by(pending_revocation.c.id)
+            ids, made = self._made
+            if tuple(asked.execute(query).scalars()) == ids:
+                return made  # an id stands for one restriction for good
+            found = _found(asked, obeyed)
+        overlay = Overlay(tuple(found.values()))
+        self._made = tuple(found), overlay
+        return overlay
 
-    def settle(self, final: Projection, *, at: datetime) -> None:
-        """Let go of what the final state of the chain shows by itself."""
-        self.reload()
-        settled = [key for key, each in self._held.items() if _is_shown(each, final)]
-        if not settled:
+    def held(self) -> dict[int, Restriction]:
+        """What the chain does not show as final yet, each by its id, oldest first."""
+        with reading(self._engine) as connection:
+            return _found(connection, _HELD)
+
+    def settled(self) -> dict[int, Restriction]:
+        """What was held once, each by its id, oldest first."""
+        with reading(self._engine) as connection:
+            return _found(connection, ~_HELD)
+
+    def hold(self, restrictions: Iterable[Restriction], *, at: datetime) -> None:
+        """Hold restrictions: durable, and obeyed by every process, once this returns.
+
+        Holding one again changes nothing but which signature is sent again: the newer.
+
+        Args:
+            restrictions: one that is signed, its signature, authority and number checked already,
+                and what it ends besides.
+            at: now.
+        """
+        with writing(self._engine) as connection:
+            for each in restrictions:
+                _store(connection, each, at)
+
+    def settle(self, ids: Sequence[int], *, shown_at: int, at: datetime) -> None:
+        """Let go of what the final state of the chain shows by itself.
+
+        Args:
+            ids: of what it shows.
+            shown_at: height of the newest block of that state.
+            at: now.
+        """
+        self._change(ids, settled_at=at, shown_at=shown_at)
+
+    def reopen(self, ids: Sequence[int]) -> None:
+        """Hold again what was let go of: the chain shows it no more."""
+        self._change(ids, settled_at=None, shown_at=None)
+
+    def _change(self, ids: Sequence[int], **values: object) -> None:
+        if not ids:
             return
         with writing(self._engine) as connection:
-            connection.execute(
-                update(pending_revocation)
-                .where(pending_revocation.c.id.in_(settled))
-                .values(settled_at=at)
-            )
-        for key in settled:
-            del self._held[key]
-        self.overlay = Overlay(tuple(self._held.values()))
+            for first in range(0, len(ids), _IDS_AT_ONCE):
+                these = pending_revocation.c.id.in_(ids[first : first + _IDS_AT_ONCE])
+                connection.execute(update(pending_revocation).where(these).values(**values))
 
 
-def _check_number(restriction: Restriction, state: Projection) -> None:
+def _found(connection: Connection, which: ColumnElement[bool]) -> dict[int, Restriction]:
+    query = select(pending_revocation).where(which).order_by(pending_revocation.c.id)
+    return {int(row.id): _restriction(row) for row in connection.execute(query)}
+
+
+def _restriction(row: Row[Any]) -> Restriction:
+    return Restriction(
+        kind=RestrictionKind(row.kind),
+        account=Address(row.account),
+        subject=row.subject,
+        number=int(row.number),
+        document=row.document,
+    )
+
+
+def check_number(restriction: Restriction, state: Projection) -> None:
+    """Check the epoch or the serial of a restriction.
+
+    Args:
+        restriction: to be held.
+        state: the newest state of the chain.
+
+    Raises:
+        InvalidRequest: it revokes everything of an epoch that the account has not reached, or
+            closes or forbids under a serial that a later word of the patient has outdated: an old
+            closure, handed in again, must not end what was allowed since. Or under one so far ahead
+            that the chain never takes it: it would be obeyed here for ever.
+    """
     account, number = restriction.account, restriction.number
     epoch = state.control(account).epoch
     if restriction.kind is RestrictionKind.REVOKE_ALL and number > epoch:
@@ -234,7 +277,7 @@ def _check_number(restriction: Restriction, state: Projection) -> None:
         )
 
 
-def _store(connection: Connection, restriction: Restriction, at: datetime) -> int:
+def _store(connection: Connection, restriction: Restriction, at: datetime) -> None:
     row = {
         "kind": restriction.kind.value,
         "account": restriction.account,
@@ -247,15 +290,16 @@ def _store(connection: Connection, restriction: Restriction, at: datetime) -> in
         new = insert(pending_revocation).values(
             **row, document=restriction.document, received_at=at
         )
-        return int(connection.execute(new.returning(pending_revocation.c.id)).scalar_one())
+        connection.execute(new)
+        return
     # Should the chain have shown it once, a reorganisation may have taken it back since.
     # And of two signatures the newer is sent again: the key of the older may have lost its power.
     again = update(pending_revocation).where(pending_revocation.c.id == known)
-    connection.execute(again.values(settled_at=None, document=restriction.document))
-    return int(known)
+    connection.execute(again.values(settled_at=None, shown_at=None, document=restriction.document))
 
 
-def _ended_by(restriction: Restriction, state: Projection) -> tuple[Restriction, ...]:
+def ended_by(restriction: Restriction, state: Projection) -> tuple[Restriction, ...]:
+    """The openings that a closure or a ban ends for good, whatever is allowed afterwards."""
     patient = restriction.account
     if restriction.kind is RestrictionKind.CLOSURE:
         grantees = {address(restriction.subject)}
@@ -273,7 +317,8 @@ def _ended_by(restriction: Restriction, state: Projection) -> tuple[Restriction,
     )
 
 
-def _is_shown(restriction: Restriction, final: Projection) -> bool:
+def is_shown(restriction: Restriction, final: Projection) -> bool:
+    """Whether a state of the chain shows by itself what a restriction does."""
     patient = restriction.account
     match restriction.kind:
         case RestrictionKind.REVOCATION:

@@ -267,6 +267,7 @@ pending_revocation = Table(
     Column("document", Text, nullable=False),  # the signed action, to be sent again
     Column("received_at", Instant, nullable=False),
     Column("settled_at", Instant),
+    Column("shown_at", BigInteger),  # height up to which blocks were final then; others are behind
     UniqueConstraint("kind", "account", "subject", "number"),
 )
 
@@ -397,3 +398,5 @@ Index("ix_request_inbox_generation", request_inbox.c.patient, request_inbox.c.ke
 Index("ix_terms_opening_generation", terms_opening.c.patient, terms_opening.c.key_generation)
 Index("ix_reason_opening_generation", reason_opening.c.patient, reason_opening.c.key_generation)
 Index("ix_outgoing_transaction_unsettled", outgoing_transaction.c.settled_at)
+Index("ix_pending_revocation_unsettled", pending_revocation.c.settled_at)
+Index("ix_pending_revocation_shown_at", pending_revocation.c.shown_at)

@@ -93,3 +93,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_webhook_account"), "webhook", ["account"])
     op.create_index("ix_record_version_record", "record_version", ["record"])
+    op.add_column("pending_revocation", sa.Column("shown_at", sa.BigInteger()))
+    op.create_index("ix_pending_revocation_unsettled", "pending_revocation", ["settled_at"])
+    op.create_index("ix_pending_revocation_shown_at", "pending_revocation", ["shown_at"])
