@@ -17,6 +17,7 @@ MedaccordError
 │ ├ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
 │ ├ WrongMediaType           gatekeeper.errors: a body of a type that is not taken
 │ ├ NotAcceptable            gatekeeper.errors: an answer not to be had in the form asked for
+│ ├ RequestTooSlow           gatekeeper.errors: a request that did not come in within its time
 │ └ TooManyRequests          gatekeeper.errors: a limit was reached
 ├ TransportError             a node or a gatekeeper is out of reach, or answered badly
 ├ ContractReverted           a contract refused; one subclass per ABI error stands in chain.reverts
@@ -26,6 +27,7 @@ MedaccordError
 ├ ErasureRefused             a legal hold forbids to erase
 ├ HistoryMoved               ledger.history: another process follows the chain into the database
 ├ StoryBroken                demo.story: a check of the story failed, which is a defect
+├ Overloaded                 gatekeeper.errors: more is asked at once than can be answered
 ├ EnrolmentRefused           gatekeeper.errors: the enrolment code opens nothing
 ├ AccessRefused              a gatekeeper does not release what was asked for
 └ VerificationFailed         something does not check

@@ -6,8 +6,10 @@ InvalidInput
 ├ BodyTooLarge               the request is longer than any honest one
 ├ WrongMediaType             the body is of a type that is not taken
 ├ NotAcceptable              the answer is not to be had in the form asked for
+├ RequestTooSlow             the request did not come in within its time
 └ TooManyRequests            more than anybody honest asks for in that time
 MedaccordError
+├ Overloaded                 more is asked at once than can be answered
 └ EnrolmentRefused           the code is wrong, used, expired or blocked; which of them is not told
 """
 
@@ -19,6 +21,8 @@ __all__ = [
     "EnrolmentRefused",
     "NotAcceptable",
     "NotFound",
+    "Overloaded",
+    "RequestTooSlow",
     "TooManyRequests",
     "WrongMediaType",
 ]
@@ -44,6 +48,10 @@ class NotAcceptable(InvalidInput):
     """The answer is not to be had in the form that the request asks for."""
 
 
+class RequestTooSlow(InvalidInput):
+    """A request did not come in within its time."""
+
+
 class TooManyRequests(InvalidInput):
     """A limit was reached; the message says when to come again.
 
@@ -61,3 +69,15 @@ class EnrolmentRefused(MedaccordError):
 
     A wrong, a used, an expired and a blocked code are told apart nowhere outside the steward.
     """
+
+
+class Overloaded(MedaccordError):
+    """More is asked at once than can be answered; it says nothing about the asker.
+
+    Attributes:
+        retry_after: whole seconds until it is worth asking again.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

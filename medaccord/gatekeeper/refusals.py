@@ -11,11 +11,13 @@
 | BodyTooLarge                                     | 413    | too-long   | its class           |
 | WrongMediaType                                   | 415    | not-supported | its class        |
 | NotAcceptable                                    | 406    | not-supported | its class        |
+| RequestTooSlow                                   | 408    | timeout    | its class           |
 | TooManyRequests (with Retry-After)               | 429    | throttled  | its class           |
 | any other InvalidInput, CommitmentMismatch,      | 400    | invalid    | its class           |
 | SignatureMismatch                                |        |            |                     |
 | ContractReverted                                 | 422    | conflict   | the ABI error       |
 | TransportError                                   | 503    | exception  | its class           |
+| Overloaded (with Retry-After)                    | 503    | throttled  | its class           |
 | StoreFailed                                      | 503    | exception  | its class           |
 | an unknown path                                  | 404    | not-found  | NotFound            |
 | an unknown method                                | 405    | not-supported | MethodNotAllowed |
@@ -24,6 +26,7 @@
 Source: FHIR R4 OperationOutcome, value set issue-type; RFC 9110 for the statuses.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -52,9 +55,13 @@ from medaccord.gatekeeper.errors import (
     EnrolmentRefused,
     NotAcceptable,
     NotFound,
+    Overloaded,
+    RequestTooSlow,
     TooManyRequests,
     WrongMediaType,
 )
+
+_log = logging.getLogger(__name__)
 
 FHIR_JSON: Final = "application/fhir+json"
 REVERT_HEADER: Final = "Medaccord-Revert"
@@ -77,7 +84,9 @@ _CLASSES: Final[tuple[tuple[type[MedaccordError], int, str], ...]] = (
     (BodyTooLarge, 413, "too-long"),
     (WrongMediaType, 415, "not-supported"),
     (NotAcceptable, 406, "not-supported"),
+    (RequestTooSlow, 408, "timeout"),
     (TooManyRequests, 429, "throttled"),
+    (Overloaded, 503, "throttled"),
     (InvalidInput, 400, "invalid"),
     (CommitmentMismatch, 400, "invalid"),
     (SignatureMismatch, 400, "invalid"),
@@ -142,7 +151,7 @@ def outcome_response(error: Exception, headers: Mapping[str, str] | None = None)
     extra = dict(headers or {})
     if problem.status == 401:
         extra["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | Overloaded):
         extra["Retry-After"] = str(error.retry_after)
     if isinstance(error, Reverted):
         extra[REVERT_HEADER] = "0x" + error.data.hex()
@@ -155,10 +164,18 @@ def outcome_response(error: Exception, headers: Mapping[str, str] | None = None)
 
 
 def install(app: FastAPI) -> None:
-    """Have an application answer every error through `outcome_response`."""
+    """Have an application answer every error through `outcome_response`.
 
-    def answer(_: Request, error: Exception) -> Response:
-        return outcome_response(error)
+    What is ours to put right is told in the service's log, which the answer does not.
+    """
+
+    async def answer(_: Request, error: Exception) -> Response:  # no thread for so little
+        answered = outcome_response(error)
+        if isinstance(error, MedaccordError) and answered.status_code == 500:
+            _log.error("a request failed", exc_info=error)
+        elif isinstance(error, StoreFailed | TransportError):
+            _log.warning("a request could not be answered: %s", error)
+        return answered
 
     for kind in (MedaccordError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)

@@ -3,20 +3,24 @@
 import socket
 import threading
 import time
+from datetime import timedelta
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from medaccord.core.errors import TransportError
+from medaccord.gatekeeper.http_protocol import BoundedHttp
 
 _START_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.01
 
-_MAX_HEAD_BYTES: Final = 64 * 1024
-"""Length of request line and headers together, inclusive."""
+_KEEP_ALIVE_SECONDS: Final = 75
+"""How long a connection may be idle: longer than proxies keep theirs, so that they close first."""
 
-_STOP_SECONDS: Final = 5
+_BACKLOG: Final = 2048
+
+GRACE: Final = timedelta(seconds=5)
 """How long an answer under way, or a request that is still coming in, can hold a stop up."""
 
 
@@ -33,7 +37,7 @@ class RunningServer:
         self._thread = thread
 
     def stop(self) -> None:
-        """Give the answers under way five seconds to finish, and close the port.
+        """Close the port, and give the answers under way the grace to finish.
 
         Stopping twice does no harm.
         """
@@ -45,16 +49,21 @@ def bind(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """Take a port before there is a server, so that its address can be told in advance.
 
     Args:
-        host: the interface; loopback unless told otherwise.
+        host: the interface, an IPv4 or IPv6 address or a name; loopback unless told otherwise.
         port: 0 takes any free one.
 
     Raises:
         TransportError: the port is taken, or not ours to take.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    except OSError as error:
+        raise TransportError(f"cannot listen on {host}: {error.strerror}") from error
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(_BACKLOG)  # who comes before the server is there waits for it
     except OSError as error:
         listener.close()
         raise TransportError(f"cannot listen on {host}:{port}: {error.strerror}") from error
@@ -64,23 +73,33 @@ def bind(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
 def url_of(listener: socket.socket) -> str:
     """The address at which a bound port answers."""
     host, port = listener.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> RunningServer:
+def serve(app: ASGIApp, listener: socket.socket, *, grace: timedelta = GRACE) -> RunningServer:
     """Serve an application on a port taken with `bind`; return once it answers.
+
+    Args:
+        app: what answers.
+        listener: the port.
+        grace: how long what is under way may take once the server is stopped.
 
     Raises:
         TransportError: the server did not start within ten seconds.
     """
     config = uvicorn.Config(
         app,
-        http="h11",  # httptools, the default, takes headers without end
-        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-        log_level="warning",
+        http=BoundedHttp,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=max(1, round(grace.total_seconds())),
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        backlog=_BACKLOG,
+        log_config=None,
+        log_level="error",  # what somebody sends must not fill the log
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on where a request says that it is from
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
@@ -12,14 +12,14 @@ from threading import Lock
 from typing import Final
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from medaccord.core.errors import StoreFailed
 from medaccord.store.faults import faults_told, sentence_for
 
-__all__ = ["exclusive"]
+__all__ = ["exclusive", "if_free"]
 
 _LOOK_AGAIN: Final = 0.02  # seconds; flock waits for ever or not at all
 _LOCK_NOT_AVAILABLE: Final = "55P03"
@@ -68,7 +68,53 @@ def exclusive(
 
 
 @contextmanager
-def _file_locked(url: URL, name: str, until: float, timeout: timedelta) -> Iterator[None]:
+def if_free(engine: Engine, name: str) -> Iterator[Callable[[], bool] | None]:
+    """Hold the lock of a name as `exclusive` does, where nobody else does now.
+
+    Args:
+        engine: the database that all who share the lock have open.
+        name: what is locked; any text.
+
+    Yields:
+        Whether the lock is still held, to be asked from time to time by who holds it for long: it
+        is lost with the connection to the database. None where another holds it.
+
+    Raises:
+        StoreFailed: the database is out of reach.
+    """
+    where = engine.url
+    with _guard:
+        ours = _of_threads.setdefault((str(where), name), Lock())
+    if not ours.acquire(blocking=False):
+        yield None
+        return
+    try:
+        if where.get_backend_name() == "sqlite":
+            with _lock_file(where, name) as descriptor:
+                yield (lambda: True) if _flocked(descriptor) else None
+        else:
+            with _lock_connection(engine) as connection:
+                yield _if_free_there(connection, name)
+    finally:
+        ours.release()
+
+
+def _if_free_there(connection: Connection, name: str) -> Callable[[], bool] | None:
+    if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(name)}):
+        return None
+
+    def still() -> bool:
+        try:
+            return bool(connection.scalar(text("SELECT true")))
+        except DBAPIError:
+            return False
+
+    return still
+
+
+@contextmanager
+def _lock_file(url: URL, name: str) -> Iterator[int]:
+    """The file of a lock, open, and closed in the end: with it goes the lock."""
     database = Path(str(url.database)).absolute()
     path = database.with_name(f"{database.name}.{_digest(name)[:8].hex()}.lock")
     try:
@@ -78,13 +124,30 @@ def _file_locked(url: URL, name: str, until: float, timeout: timedelta) -> Itera
             sentence_for(url, "cannot be locked: see that its folder may be written to")
         ) from error
     try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _lock_connection(engine: Engine) -> Iterator[Connection]:
+    """A connection for a lock, lent to nobody else and closed in the end: the lock goes with it."""
+    with (
+        faults_told(engine.url),
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.detach()
+        yield connection
+
+
+@contextmanager
+def _file_locked(url: URL, name: str, until: float, timeout: timedelta) -> Iterator[None]:
+    with _lock_file(url, name) as descriptor:
         while not _flocked(descriptor):
             if time.monotonic() >= until:
                 raise _held(url, name, timeout)
             time.sleep(_LOOK_AGAIN)
         yield
-    finally:
-        os.close(descriptor)  # and with it the lock
 
 
 def _flocked(descriptor: int) -> bool:
@@ -97,12 +160,8 @@ def _flocked(descriptor: int) -> bool:
 
 @contextmanager
 def _advisory_locked(engine: Engine, name: str, until: float, timeout: timedelta) -> Iterator[None]:
-    key = int.from_bytes(_digest(name)[:8], "big", signed=True)
-    with (
-        faults_told(engine.url),
-        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-    ):
-        connection.detach()  # closed in the end and never lent to others: the lock goes with it
+    key = _key(name)
+    with _lock_connection(engine) as connection:
         left = max(1, int((until - time.monotonic()) * 1000))  # 0 would be for ever
         connection.execute(
             text("SELECT set_config('lock_timeout', :left, false)"), {"left": f"{left}ms"}
@@ -115,6 +174,10 @@ def _advisory_locked(engine: Engine, name: str, until: float, timeout: timedelta
             raise _held(engine.url, name, timeout) from error
         yield
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(_digest(name)[:8], "big", signed=True)
 
 
 def _digest(name: str) -> bytes:

@@ -176,21 +176,22 @@ def test_mapping_keeps_the_status_when_routing_fails_otherwise() -> None:
     assert problem_of(HTTPException(400, "bad")).status == 400
 
 
-def test_health_is_ok_when_the_chain_answers(desk: Desk) -> None:
-    answer = desk.http.get("/health")
+def test_readiness_is_told_when_the_chain_answers(desk: Desk) -> None:
+    answer = desk.http.get("/ready")
     body = answer.json()
-    assert (answer.status_code, body["status"], body["behind"]) == (200, "ok", 0)
+    assert (answer.status_code, body["status"], body["behind"]) == (200, "ready", 0)
     assert body["block"]["number"] == desk.contracts.network.head().number
 
 
-def test_health_is_bad_when_the_chain_is_unreachable(
+def test_readiness_is_denied_and_health_is_not_when_the_chain_is_unreachable(
     desk: Desk, cable: Cable, chain: EmbeddedChain
 ) -> None:
-    assert desk.http.get("/health").status_code == 200
+    assert desk.http.get("/ready").status_code == 200
     cable.is_cut = True
     chain.advance(timedelta(minutes=1))
-    answer = desk.http.get("/health")
+    answer = desk.http.get("/ready")
     assert (answer.status_code, answer.json()["status"]) == (503, "chain-unreachable")
+    assert desk.http.get("/health").json()["status"] == "ok"
 
 
 def test_connection_is_dropped_when_the_headers_do_not_end(desk: Desk) -> None:

@@ -1,0 +1,114 @@
+"""HTTP/1.1 of httptools with every size and every wait bounded, which httptools leaves open.
+
+A parser that takes one header without end keeps all of it in memory, and a connection that sends
+half a request holds its place for ever. Here a head has a length and a time, and so has what comes
+after it on the wire (chunks and trailers too). What is refused here never reaches the application.
+
+Source: RFC 9112; RFC 6585 section 5 (431).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from medaccord.fhir.answers import operation_outcome
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Length of request line and headers together, inclusive."""
+
+MAX_WIRE_BYTES: Final = 1024 * 1024
+"""Length of what follows a head, inclusive. A body over its own, lower bound gets an answer (413);
+a sender who goes on after that is cut off here."""
+
+HEAD_SECONDS: Final = 15.0
+"""How long a head may take, from its first byte or the connection's beginning to its end."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._taken = 0
+        self._in_head = True
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn: a server's transports are no others
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what fits, and refuse the rest."""
+        if self._in_head and self._head_timer is None:
+            self._await_head()
+        rest = memoryview(data)
+        while rest and not self.transport.is_closing():
+            room = (MAX_HEAD_BYTES if self._in_head else MAX_WIRE_BYTES) - self._taken
+            if room <= 0:
+                self._refuse(431, "HeadTooLarge", f"send at most {MAX_HEAD_BYTES} bytes of headers")
+                return
+            piece, rest = rest[:room], rest[room:]
+            self._taken += len(piece)
+            super().data_received(bytes(piece))
+
+    def on_headers_complete(self) -> None:
+        """Begin to count what follows the head."""
+        self._head_came()
+        self._in_head = False
+        self._taken = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Begin to count the next head."""
+        self._in_head = True
+        self._taken = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self._refuse(400, "InvalidRequest", "this is no HTTP request")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: who asks for another protocol is answered in this one."""
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._refuse(408, "RequestTooSlow", f"send the headers within {HEAD_SECONDS:g} seconds")
+
+    def _refuse(self, status: int, code: str, diagnostics: str) -> None:
+        """Answer where nothing else is being answered, and close the connection."""
+        self._head_came()
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            body = operation_outcome(issue="invalid", code=code, diagnostics=diagnostics)
+            head = (
+                b"content-type: application/fhir+json\r\ncache-control: no-store\r\n"
+                b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+            )
+            self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
