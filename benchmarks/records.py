@@ -14,7 +14,6 @@ PostgreSQL is measured where it is installed, by a server that this starts.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,11 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -36,6 +34,7 @@ from rich.table import Table
 
 from benchmarks.memory import peak_bytes
 from benchmarks.patients import patient_ids, write_ndjson
+from benchmarks.postgresql import MISSING, binaries, server
 from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, address
@@ -235,31 +234,13 @@ def changing(archive: Archive, patients: list[str]) -> dict[str, float]:
 @contextmanager
 def postgresql() -> Iterator[str | None]:
     """The URL of an empty database of a server of our own; None where there can be none."""
-    with ExitStack() as until_done:
-        databases = _starter()
-        if databases is None:
-            print("PostgreSQL is left out: the tests, which start it, are away", file=sys.stderr)
-            yield None
-            return
-        programs = databases.binaries()
-        if programs is None:
-            print(f"PostgreSQL is left out: {databases.MISSING}", file=sys.stderr)
-            yield None
-            return
-        running = until_done.enter_context(databases.server(programs))
-        on_it = databases.Databases(running)
-        yield until_done.enter_context(on_it.database())
-
-
-def _starter() -> ModuleType | None:
-    """What the tests start PostgreSQL with; None where they are not beside us."""
-    path = Path(__file__).parent.parent / "tests" / "databases.py"
-    spec = importlib.util.spec_from_file_location("benchmarks_databases", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        return None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    programs = binaries()
+    if programs is None:
+        print(f"PostgreSQL is left out: {MISSING}", file=sys.stderr)
+        yield None
+        return
+    with server(programs) as running:
+        yield running.create()
 
 
 def main(arguments: list[str] | None = None) -> int:
