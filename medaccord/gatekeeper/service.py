@@ -32,6 +32,7 @@ from medaccord.gatekeeper.health import Readying
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
 from medaccord.gatekeeper.log_anchor import LogAnchors
+from medaccord.gatekeeper.notice_api import Telling
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.reading import Reading
 from medaccord.gatekeeper.receipts import Receipts
@@ -77,6 +78,7 @@ class Gatekeeper:
         metrics: what this process counts about itself.
         enrolment, relay, openings, inbox, reading, audit, directory, importing, exporting, erasing:
             its parts, each named for what it does.
+        telling: tells accounts their notices.
         streams: the event streams it has open.
         readying: whether it decides now.
     """
@@ -106,6 +108,7 @@ class Gatekeeper:
         self.streams = EventStreams()
         self.relay = Relay(base, openings=self.openings)
         self.inbox = Inbox(base)
+        self.telling = Telling(base, self.streams)
         self.audit = Audit(base, anchors=LogAnchors(base))
         repository = RecordRepository(
             base.engine, base.sealer, base.names, base.steward, base.ledger
@@ -142,6 +145,7 @@ class Gatekeeper:
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
+            Repeating("forget-notices", base.notices.forget_old, every=log_interval),
         )
         self._background = Background(base.engine, jobs, base.metrics)
         self._following = _following(base.ledger, poll_interval, heads_url)
