@@ -13,10 +13,12 @@ from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.outcomes import Outcome, operation_outcome, parse_outcome
 from medaccord.fhir.resource import DIRECTORY_TYPES, Resource
 from medaccord.fhir.resources import UNLABELLED, describe
-from medaccord.fhir.search import SearchParameters
+from medaccord.fhir.search import ACCOUNT_SYSTEM, SearchQuery
+from medaccord.fhir.search_values import Searchable
 from medaccord.fhir.source import Source
 
 __all__ = [
+    "ACCOUNT_SYSTEM",
     "DIRECTORY_TYPES",
     "RECEIPT_EXTENSION",
     "RECORD_PROOF_EXTENSION",
@@ -26,8 +28,9 @@ __all__ = [
     "Outcome",
     "PatientBundle",
     "Resource",
-    "SearchParameters",
+    "SearchQuery",
     "SearchSet",
+    "Searchable",
     "Source",
     "describe",
     "operation_outcome",

@@ -15,7 +15,7 @@ from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.resource_types import RECORD_ID
-from medaccord.fhir import AnswerEntry, SearchParameters, searchset
+from medaccord.fhir import AnswerEntry, SearchQuery, searchset
 from medaccord.gatekeeper.capability import capability_statement
 from medaccord.gatekeeper.reading import Page, Question, Reading
 from medaccord.gatekeeper.refusals import FHIR_JSON, outcome_response
@@ -41,7 +41,7 @@ def routes(reading: Reading, sign_in: SignIn, url: str, chain_id: int) -> APIRou
     """GET /fhir/metadata, /fhir/{type}, /fhir/{type}/{id} and /fhir/{type}/{id}/$proof."""
     router = APIRouter(prefix="/fhir")
 
-    def question(request: Request, session: Session, parameters: SearchParameters) -> Question:
+    def question(request: Request, session: Session, parameters: SearchQuery) -> Question:
         if parameters.patient is None or parameters.patient.chain_id != chain_id:
             raise InvalidRequest(f"name the patient: patient=eip155:{chain_id}:0x…")
         patient = parameters.patient.address
@@ -59,7 +59,7 @@ def routes(reading: Reading, sign_in: SignIn, url: str, chain_id: int) -> APIRou
         pairs = request.query_params.multi_items()
         if unknown := [name for name, _ in pairs if name not in _PATIENT_PARAMETERS]:
             raise InvalidRequest(f"reading one record takes no parameter {unknown[0]!r}")
-        asked = question(request, session, SearchParameters.parse(resource_type, pairs))
+        asked = question(request, session, SearchQuery.parse(resource_type, pairs))
         return reading.read(asked, resource_type, identity, action)
 
     @router.get("/metadata")
@@ -69,7 +69,7 @@ def routes(reading: Reading, sign_in: SignIn, url: str, chain_id: int) -> APIRou
     @router.get("/{resource_type}")
     def search(request: Request, resource_type: str) -> Response:
         session = sign_in.session(request)
-        parameters = SearchParameters.parse(resource_type, request.query_params.multi_items())
+        parameters = SearchQuery.parse(resource_type, request.query_params.multi_items())
         page = reading.search(question(request, session, parameters), parameters)
         if page.refusal is not None:
             return outcome_response(page.refusal, _headers(page))

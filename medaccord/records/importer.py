@@ -200,7 +200,13 @@ class Importer:
         counter = Counter(source.total, progress)
         with Staging(staging_folder(self._engine.url)) as staging:
             preparer = Preparer(
-                self._engine, self._sealer, self._names, self._steward, staging, self._descriptor
+                self._engine,
+                self._sealer,
+                self._names,
+                self._steward,
+                staging,
+                self._descriptor,
+                at=at,
             )
 
             def prepare(owner: Owner) -> Part | None:

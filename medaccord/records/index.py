@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
@@ -14,6 +14,7 @@ from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.periods import DatePeriod
 from medaccord.core.pointers import record_key
 from medaccord.core.record_state import state_value
+from medaccord.fhir.search_values import VALUES_FORMAT, SearchValues
 from medaccord.records.pseudonyms import Owner
 from medaccord.records.sealed_rows import index_context
 from medaccord.records.sealer import SealedColumns, Sealer
@@ -34,6 +35,9 @@ __all__ = [
 PREPARED: Final = 0
 """In place of a batch's id: the batch that is being prepared, which has none yet."""
 
+_UNKNOWN: Final = datetime.min.replace(tzinfo=UTC)
+"""When a version was taken in, until `upgrading` has looked it up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEntry:
@@ -46,6 +50,9 @@ class IndexEntry:
         leaf: its salted leaf. None for what version 0001 of the database wrote, until `upgrading`
             found it; for good where it stands in another's stream, as practitioners once did.
         descriptor: its name, type, codes, categories, date and labels.
+        values: what searches compare.
+        references: names of the practitioners, organisations and locations that it refers to.
+        updated: when it was taken in.
     """
 
     version: int
@@ -53,6 +60,9 @@ class IndexEntry:
     plaintext: Digest
     leaf: Digest | None
     descriptor: Descriptor
+    values: SearchValues
+    references: frozenset[str]
+    updated: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +94,15 @@ class Index:
         records: versions by the record's name, oldest first.
         erased: what the state of earlier batches still names.
         is_current: False where version 0001 of the database wrote it: see `upgrading`.
+        is_searchable: False where it was written for another table of search parameters, or none:
+            its entries have no values then, until `upgrading` has told them from the records.
     """
 
     revision: int = 0
     records: dict[str, list[IndexEntry]] = field(default_factory=dict)
     erased: list[ErasedVersion] = field(default_factory=list)
     is_current: bool = True
+    is_searchable: bool = True
 
     def latest(self, name: str) -> IndexEntry | None:
         """The newest version of a record, anchored or not; None where there is none."""
@@ -192,8 +205,13 @@ def load_index(
     if isinstance(document, list):  # as version 0001 of the database wrote it
         index.is_current = False
         document = {"records": [[*line, None] for line in document]}
+    index.is_searchable = document.get("values") == VALUES_FORMAT
+    taken_in = {
+        int(batch_id): datetime.fromisoformat(at)
+        for batch_id, at in document.get("taken_in", {}).items()
+    }
     for line in document["records"]:
-        index.add(_entry(line, document.get("batch", PREPARED)))
+        index.add(_entry(line, document.get("batch", PREPARED), taken_in))
     index.erased = [
         ErasedVersion(key=digest(key), value=digest(value), since=since, until=until)
         for key, value, since, until in document.get("erased", ())
@@ -208,19 +226,26 @@ def save_index(connection: Connection, sealer: Sealer, owner: Owner, index: Inde
         KeyMissing: the owner's key is not there, or was erased.
     """
     sealed = seal_index(sealer, owner, index_text(index), after=index.revision)
-    write_index(connection, owner, sealed, after=index.revision)
+    values_format = VALUES_FORMAT if index.is_searchable else None
+    write_index(connection, owner, sealed, after=index.revision, values_format=values_format)
     index.revision += 1
 
 
 def index_text(index: Index) -> bytes:
     """What an index says, to be sealed by `seal_index`."""
-    document = {
-        "records": [_line(entry) for entry in _entries(index)],
+    entries = list(_entries(index))
+    document: dict[str, Any] = {
+        "records": [_line(entry) for entry in entries],
         "erased": [
             [hex_digest(each.key), hex_digest(each.value), each.since, each.until]
             for each in index.erased
         ],
     }
+    if index.is_searchable:
+        document["values"] = VALUES_FORMAT
+        document["taken_in"] = {each.batch: each.updated.isoformat() for each in entries}
+        for entry, line in zip(entries, document["records"], strict=True):
+            line += [entry.values.written, sorted(entry.references)]
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -244,9 +269,24 @@ def seal_index(
     return sealer.seal(owner, text, index_context(owner, after + 1))
 
 
-def write_index(connection: Connection, owner: Owner, sealed: SealedColumns, *, after: int) -> None:
-    """Write a sealed index in the place of the revision it follows."""
-    values = {"revision": after + 1, **sealed}
+def write_index(
+    connection: Connection,
+    owner: Owner,
+    sealed: SealedColumns,
+    *,
+    after: int,
+    values_format: str | None = VALUES_FORMAT,
+) -> None:
+    """Write a sealed index in the place of the revision it follows.
+
+    Args:
+        connection: a transaction that writes.
+        owner: whose index.
+        sealed: what `seal_index` gave.
+        after: the revision it follows.
+        values_format: how its search values were told; None where it has none.
+    """
+    values = {"revision": after + 1, "values_format": values_format, **sealed}
     if after == 0:
         connection.execute(insert(record_index).values(owner=owner, **values))
     else:
@@ -280,8 +320,9 @@ def _line(entry: IndexEntry) -> list[Any]:
     ]
 
 
-def _entry(line: list[Any], prepared: int) -> IndexEntry:
-    name, version, batch_id, plaintext, codes, categories, days, labels, leaf = line
+def _entry(line: list[Any], prepared: int, taken_in: dict[int, datetime]) -> IndexEntry:
+    name, version, batch_id, plaintext, codes, categories, days, labels, leaf, *searched = line
+    values, references = searched or ({}, ())
     descriptor = Descriptor(
         resource_type=name.partition("/")[0],
         record=name,
@@ -296,6 +337,9 @@ def _entry(line: list[Any], prepared: int) -> IndexEntry:
         plaintext=digest(plaintext),
         leaf=None if leaf is None else digest(leaf),
         descriptor=descriptor,
+        values=SearchValues(values),
+        references=frozenset(references),
+        updated=taken_in.get(PREPARED if batch_id is None else batch_id, _UNKNOWN),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from eth_utils.crypto import keccak
@@ -11,6 +12,7 @@ from medaccord.core import sparse_map
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest
 from medaccord.core.sparse_map import SparseMap
 from medaccord.fhir.resource import Resource
+from medaccord.fhir.search_values import references_of, values_of
 from medaccord.keys import PublicKey
 from medaccord.records.index import (
     PREPARED,
@@ -98,6 +100,8 @@ class Preparer:
         steward: Address,
         staging: Staging,
         describe: Describe,
+        *,
+        at: datetime,
     ) -> None:
         self._engine = engine
         self._sealer = sealer
@@ -105,6 +109,7 @@ class Preparer:
         self._steward = steward
         self._staging = staging
         self._describe = describe
+        self._at = at
 
     def prepare(
         self, owner: Owner, resources: Iterable[Resource], *, step: Callable[[], None]
@@ -191,6 +196,9 @@ class Preparer:
                 plaintext=plaintext,
                 leaf=leaf,
                 descriptor=self._describe(resource),
+                values=values_of(resource),
+                references=references_of(resource),
+                updated=self._at,
             )
         )
 

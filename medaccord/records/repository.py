@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, select
@@ -19,12 +20,14 @@ from medaccord.core.proofs import RecordProof, verify_record
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import describe
+from medaccord.fhir.search_values import Searchable, SearchValues, references_of, values_of
 from medaccord.records.evidence import Anchors, Evidence, Standing
 from medaccord.records.index import Index, IndexEntry, load_index
 from medaccord.records.patients import PatientAccounts
 from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
+from medaccord.records.upgrading import learn
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
 
@@ -56,6 +59,21 @@ class Found:
     def descriptor(self) -> Descriptor:
         """What the index says it is about; opening checks it against the content."""
         return self.entry.descriptor
+
+    @property
+    def values(self) -> SearchValues:
+        """What searches compare; opening checks it too."""
+        return self.entry.values
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Practitioners, organisations and locations that it refers to; opening checks it too."""
+        return self.entry.references
+
+    @property
+    def updated(self) -> datetime:
+        """When this version was taken in."""
+        return self.entry.updated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +133,7 @@ class RecordRepository:
         self._accounts = PatientAccounts(engine, sealer.keys)
         self._evidence = Evidence(sealer, steward, anchors)
 
-    def find(self, account: Address, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+    def find(self, account: Address, wanted: Callable[[Searchable], bool]) -> tuple[Found, ...]:
         """The patient's records that are wanted, in the order of their names.
 
         Of each record the version counts that the last append of the stream names as the newest;
@@ -130,7 +148,7 @@ class RecordRepository:
         """
         return self._find(self._accounts.owner_of(account), wanted)
 
-    def find_directory(self, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+    def find_directory(self, wanted: Callable[[Searchable], bool]) -> tuple[Found, ...]:
         """As `find`, among the steward's own practitioners, organisations and locations."""
         return self._find(self._names.steward, wanted)
 
@@ -212,7 +230,7 @@ class RecordRepository:
         with reading(self._engine) as connection:
             return tuple(self._open(connection, each) for each in found)
 
-    def _find(self, owner: Owner, wanted: Callable[[Descriptor], bool]) -> tuple[Found, ...]:
+    def _find(self, owner: Owner, wanted: Callable[[Searchable], bool]) -> tuple[Found, ...]:
         with reading(self._engine) as connection:
             index = self._index(connection, owner)
             standing = self._standing(connection, owner)
@@ -236,7 +254,7 @@ class RecordRepository:
                 each = Found(owner=owner, entry=older)
             else:
                 continue
-            if wanted(each.descriptor):
+            if wanted(each.entry):
                 found.append(each)
         return tuple(found)
 
@@ -245,7 +263,9 @@ class RecordRepository:
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
         try:
-            return load_index(connection, self._sealer, owner)
+            index = load_index(connection, self._sealer, owner)
+            learn(connection, self._sealer, self._names, owner, index)
+            return index
         except (KeyMissing, VerificationFailed) as error:
             raise AccessRefused(
                 Refusal.RECORD_UNVERIFIABLE, f"The index of these records does not open: {error}."
@@ -293,7 +313,7 @@ class RecordRepository:
         if found.standing is not None:
             newest = self._evidence.newest(connection, found.owner, found.standing, name)
             proof = replace(proof, newest=newest)
-        _check_descriptor(entry.descriptor, parse_object(opened.content))
+        _check_entry(entry, parse_object(opened.content))
         return Record(
             descriptor=entry.descriptor,
             version=entry.version,
@@ -326,10 +346,14 @@ def _newest_anchored(
     return next(final, held[-1] if held else None)
 
 
-def _check_descriptor(indexed: Descriptor, content: Object) -> None:
+def _check_entry(entry: IndexEntry, content: Object) -> None:
     """Hold the index to the content: a false index must not widen what is released."""
+    indexed = entry.descriptor
     kind, _, identity = indexed.record.partition("/")
-    found = describe(Resource(type=kind, id=identity, value=content), unlabelled=frozenset())
+    resource = Resource(type=kind, id=identity, value=content)
+    found = describe(resource, unlabelled=frozenset())
     # The steward may have labelled the record beyond what it says of itself.
     if replace(found, labels=indexed.labels) != indexed or not found.labels <= indexed.labels:
         raise VerificationFailed("the index says something else of it than its content does")
+    if entry.values != values_of(resource) or entry.references != references_of(resource):
+        raise VerificationFailed("the index lets it be found by what its content does not say")

@@ -117,6 +117,7 @@ record_index = Table(
     metadata,
     Column("owner", OWNER, primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    Column("values_format", String(32)),  # how its search values were told; NULL where it has none
     *_sealed(),
 )
 

@@ -31,14 +31,16 @@ def content(hospital: Hospital, patient: Address) -> None:
 
 
 def found(hospital: Hospital, patient: Address, name: str) -> Found:
-    (one,) = hospital.reopened().find(patient, lambda about: about.record == name)
+    (one,) = hospital.reopened().find(patient, lambda about: about.descriptor.record == name)
     return one
 
 
 def refusal(hospital: Hospital, patient: Address, name: str = "Observation/o3") -> AccessRefused:
     """What opening one record is refused with; the others must open all the same."""
     repository = hospital.reopened()
-    others = repository.find(patient, lambda about: about.record not in (name, "Observation/o4"))
+    others = repository.find(
+        patient, lambda about: about.descriptor.record not in (name, "Observation/o4")
+    )
     assert len(repository.open(others)) == 5
     with pytest.raises(AccessRefused) as caught:
         repository.open([found(hospital, patient, name)])
@@ -83,7 +85,9 @@ def test_proof_checks_with_the_chain_alone(hospital: Hospital, patient: Address)
 
 @pytest.mark.usefixtures("content")
 def test_find_gives_only_what_is_wanted(hospital: Hospital, patient: Address) -> None:
-    wanted = hospital.records.find(patient, lambda about: about.resource_type == "Patient")
+    wanted = hospital.records.find(
+        patient, lambda about: about.descriptor.resource_type == "Patient"
+    )
     assert [each.descriptor.record for each in wanted] == ["Patient/anna-1"]
 
 

@@ -202,7 +202,7 @@ def test_index_forgets_what_was_erased_when_the_state_after_it_is_final(
     with reading(hospital.engine) as connection:
         assert load_index(connection, sealer, anna).erased == []
     record = hospital.reopened().open(
-        hospital.reopened().find(patient, lambda each: each.record == "Observation/crp")
+        hospital.reopened().find(patient, lambda each: each.descriptor.record == "Observation/crp")
     )[0]
     check(hospital, record.content, record.proof)
 
@@ -327,7 +327,7 @@ def test_practitioner_of_the_first_version_stays_provable_where_it_was_anchored(
     batch = as_the_first_version_wrote(hospital, patient)
     hospital.anchor(batch)
     hospital.take_in(bundle(practitioner("dr-2")), patient)  # the steward's stream has a state now
-    found = hospital.records.find_directory(lambda each: each.record == DOCTOR)
+    found = hospital.records.find_directory(lambda each: each.descriptor.record == DOCTOR)
     (record,) = hospital.records.open(found)
     assert (record.version, record.proof.pointer.topic) == (1, batch.topic)
     stream = hospital.stream.anchors(hospital.account, batch.topic)

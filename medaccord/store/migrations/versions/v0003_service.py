@@ -23,6 +23,7 @@ def upgrade() -> None:
     """Add what is new. Whoever is signed in signs in again: tokens say now what they are for."""
     op.drop_table("sign_in_nonce")
     op.drop_table("token")
+    op.add_column("record_index", sa.Column("values_format", sa.String(32)))
     op.create_table(
         "spent_nonce",
         sa.Column("hash", _DIGEST, nullable=False),
