@@ -35,7 +35,9 @@ from medaccord.core.identifiers import (
     digest,
     hex_digest,
 )
+from medaccord.core.log_filter import LogFilter
 from medaccord.core.purposes import Purpose
+from medaccord.core.receipts import SignedReceipt
 from medaccord.core.terms import Terms
 from medaccord.core.typed_data import typed
 from medaccord.keys.signer import Signer
@@ -338,11 +340,14 @@ class Patient(Visitor):
         """Read one record of one's own; see `Provider.read`."""
         return self._reader.read(kind, identity, self.account, Purpose.PATRQT)
 
-    def audit(self) -> VerifiedLog:
+    def audit(self, wanted: LogFilter | None = None) -> VerifiedLog:
         """Who looked, when, why, and what was refused; checked against the chain.
 
         It is also checked against what this object saw of the log before, and against the receipts
         of the reads it made itself.
+
+        Args:
+            wanted: Which lines to show; all of them unless given.
 
         Raises:
             LogMismatch: A line was changed, dropped, added or moved; it says which.
@@ -350,14 +355,27 @@ class Patient(Visitor):
             AccessRefused: The key may not read for the account.
             TransportError: The gatekeeper or the node does not answer.
         """
-        self._log = fetch_log(
+        log = fetch_log(
             self._session,
             self._evidence,
             self.steward,
             before=self._log,
             receipts=self._reader.heads.get(self.account, {}),
+            wanted=wanted,
         )
-        return self._log
+        if wanted is None:
+            self._log = log
+        return log
+
+    def check_receipt(self, signed: SignedReceipt) -> None:
+        """Check that the log holds what somebody else holds a receipt for. Errors as `audit`.
+
+        Raises:
+            ReceiptMismatch: It does not: that answer was never logged, or its line was taken away.
+            SignatureMismatch: The receipt is not the steward's.
+        """
+        receipt = self._evidence.check_receipt(signed, self.steward)
+        self.audit().check_receipt(receipt)
 
     def _step(self, step: actions.Step) -> Relayed:
         action = step(
