@@ -39,7 +39,7 @@ _DOT_ENV: Final = Path(".env")
 _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 # Shown with their secrets masked, and never quoted in an error.
-_ADDRESSES: Final = ("rpc_url", "database_url")
+_ADDRESSES: Final = ("rpc_url", "database_url", "heads_url")
 
 
 class Origin(Enum):
@@ -105,6 +105,22 @@ def _node(value: str) -> str:
     return value
 
 
+def _heads(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError("it should be an address that begins with ws:// or wss://")
+    return value
+
+
+def _public(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it should be an address that begins with https://")
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("it should be scheme and host alone, such as https://records.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
 def _database(value: str) -> str:
     if "://" not in value:
         raise ValueError("it should be a SQLAlchemy URL, such as sqlite:///records.db")
@@ -123,6 +139,7 @@ def _expanded(value: Path) -> Path:
 _Path = Annotated[Path, AfterValidator(_expanded)]
 _Span = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_not_negative)]
 _Period = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -180,6 +197,41 @@ class Settings(BaseSettings):
     )
     unlabelled: Literal["restricted", "normal"] = Field(
         "restricted", description="What a record without any label counts as."
+    )
+
+    host: Annotated[str, Field(min_length=1)] = Field(
+        "127.0.0.1", description="Interface that `serve` listens on."
+    )
+    port: _Port = Field(8080, description="Port that `serve` listens on; 0 takes any free one.")
+    public_url: Annotated[str, AfterValidator(_public)] | None = Field(
+        None, description="Address that people sign in to; host and port unless it is set."
+    )
+    unsafe_http: bool = Field(
+        False, description="Let people sign in without TLS from other machines; for trials alone."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Processes that answer; more than one on PostgreSQL only."
+    )
+    heads_url: Annotated[str, AfterValidator(_heads)] | None = Field(
+        None, repr=False, description="Where the node tells of new blocks, `ws://…`."
+    )
+    metrics_host: Annotated[str, Field(min_length=1)] = Field(
+        "127.0.0.1", description="Interface that `/metrics` is on."
+    )
+    metrics_port: _Port | None = Field(
+        None, description="Port that `/metrics` is on; the one after `port` unless it is set."
+    )
+    drain_time: _Span = Field(
+        timedelta(seconds=2), description="How long `/ready` says so before a stop."
+    )
+    grace_time: _Period = Field(
+        timedelta(seconds=20), description="How long answers under way may take after that."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that the service's log tells."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="Form of a line of the service's log."
     )
 
     _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)

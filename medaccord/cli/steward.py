@@ -96,6 +96,7 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         unlabelled=UNLABELLED if settings.unlabelled == "restricted" else NORMAL,
         log_interval=settings.log_interval,
         poll_interval=settings.poll_interval,
+        heads_url=settings.heads_url,
     )
     try:
         yield gatekeeper

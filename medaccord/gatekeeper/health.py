@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -14,6 +15,7 @@ from medaccord import __version__
 from medaccord.core.errors import AccessRefused, StoreFailed
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.metrics import Metrics
 from medaccord.gatekeeper.openapi import Tag
 from medaccord.gatekeeper.wire import block_document
 from medaccord.store import reading
@@ -94,6 +96,15 @@ class Readying:
         if self._draining():
             return body | {"status": DRAINING}
         return body
+
+    def observe(self, metrics: Metrics) -> None:
+        """Set the numbers that tell how far the ledger can be relied on."""
+        with suppress(AccessRefused, StoreFailed):  # then they stand as they were
+            freshness = self._ledger.freshness()
+            metrics.ledger_block.set(freshness.head.number)
+            metrics.ledger_behind.set(freshness.behind)
+            silence = self._standing.clock() - freshness.answered_at
+            metrics.ledger_silence_seconds.set(max(silence, freshness.silence).total_seconds())
 
 
 def routes(readying: Readying) -> APIRouter:

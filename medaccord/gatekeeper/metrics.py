@@ -6,10 +6,14 @@ name, of which there are few.
 Source: Prometheus, "Metric and label naming".
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ENTRIES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -87,3 +91,31 @@ class Metrics:
             registry=self.registry,
             buckets=buckets,
         )
+
+
+def merged(texts: Mapping[str, bytes]) -> bytes:
+    """The texts of several processes as one, each number with the label `worker` it has here.
+
+    Nothing is added up: what a worker counted ends with it, which Prometheus takes for what it is.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Merged(texts))
+    return generate_latest(registry)
+
+
+class _Merged(Collector):
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = texts
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for worker, text in self._texts.items():
+            for family in text_string_to_metric_families(text.decode()):
+                whole = families.setdefault(
+                    family.name, Metric(family.name, family.documentation, family.type)
+                )
+                whole.samples += [
+                    each._replace(labels={"worker": worker, **each.labels})
+                    for each in family.samples
+                ]
+        return families.values()

@@ -36,6 +36,11 @@ class RunningServer:
         self._server = server
         self._thread = thread
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers still."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Close the port, and give the answers under way the grace to finish.
 

@@ -70,7 +70,7 @@ def test_terms_are_refused_when_a_string_holds_half_a_surrogate_pair(
     body = {"patient": patient.address, "consent": hex_digest(salt()), "terms": terms}
     headers = desk.sign_in(patient) | {"Content-Type": "application/json"}
     answer = desk.http.post("/openings", content=json.dumps(body), headers=headers)
-    assert_refused(answer, 400, "InvalidTerms")
+    assert_refused(answer, 400, "InvalidRequest")
 
 
 def test_body_is_taken_when_as_long_as_it_may_be(desk: Desk) -> None:
