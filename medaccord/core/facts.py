@@ -26,6 +26,7 @@ __all__ = [
     "Facts",
     "Freshness",
     "OrganisationState",
+    "Pair",
     "Query",
 ]
 
@@ -61,6 +62,24 @@ class Query:
             raise InvalidRequest(f"records are read (r) or searched (s), not {self.interaction!r}")
         if self.resource_type not in RESOURCE_TYPES:
             raise InvalidRequest(f"{self.resource_type!r} is no FHIR R4 resource type")
+
+    @property
+    def pair(self) -> "Pair":
+        """Whom it is about."""
+        return Pair(requester=self.requester, patient=self.patient)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Whom facts are about: they are the same for whatever one requester asks of one patient.
+
+    Attributes:
+        requester: the account acted for.
+        patient: the patient's account.
+    """
+
+    requester: Address
+    patient: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

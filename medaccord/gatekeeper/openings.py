@@ -6,10 +6,10 @@ released under it; with one that does not fit, nothing either.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Column, insert, select
+from sqlalchemy import Column, Connection, Row, insert, select
 
 from medaccord.core.canonical import document_bytes
 from medaccord.core.emergency import EmergencyReason
@@ -25,6 +25,8 @@ from medaccord.records import Owner
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import reason_opening, terms_opening
+
+_AT_ONCE: Final = 500  # keys that one query names: databases bound its parameters
 
 
 class Openings:
@@ -108,6 +110,20 @@ class Openings:
         kept = self._kept(reason_opening.c.emergency, patient, owner)
         return {key: EmergencyReason.parse(document) for key, document in kept}
 
+    def terms_for(
+        self, connection: Connection, consents: Mapping[ConsentId, Owner]
+    ) -> dict[ConsentId, Terms]:
+        """The terms kept for some consents, each with the patient that gave it."""
+        found = self._kept_for(connection, terms_opening.c.consent, consents)
+        return {key: Terms.parse(document) for key, document in found}
+
+    def reasons_for(
+        self, connection: Connection, emergencies: Mapping[Digest, Owner]
+    ) -> dict[Digest, EmergencyReason]:
+        """The reasons kept for some emergency accesses, each with its patient."""
+        found = self._kept_for(connection, reason_opening.c.emergency, emergencies)
+        return {key: EmergencyReason.parse(document) for key, document in found}
+
     def show(self, session: Session) -> dict[str, Any]:
         """Every opening kept for the patient that is signed in: nothing is lost with a device.
 
@@ -149,10 +165,24 @@ class Openings:
         with reading(self._engine) as connection:
             rows = connection.execute(select(key.table).where(key.table.c.patient == patient)).all()
         for row in rows:
-            value = digest(row._mapping[key])
-            with suppress(DecryptionFailed, KeyMissing):
-                context = row_context(key.table.name, value)
-                yield value, self._sealer.open(owner, row._mapping, context)
+            yield from self._opened(key, row, owner)
+
+    def _kept_for(
+        self, connection: Connection, key: Column[Any], wanted: Mapping[Digest, Owner]
+    ) -> Iterator[tuple[Digest, bytes]]:
+        values = list(wanted)
+        for first in range(0, len(values), _AT_ONCE):
+            these = key.in_(values[first : first + _AT_ONCE])
+            for row in connection.execute(select(key.table).where(these)).all():
+                yield from self._opened(key, row, wanted[digest(row._mapping[key])])
+
+    def _opened(
+        self, key: Column[Any], row: Row[Any], owner: Owner
+    ) -> Iterator[tuple[Digest, bytes]]:
+        value = digest(row._mapping[key])
+        with suppress(DecryptionFailed, KeyMissing):
+            context = row_context(key.table.name, value)
+            yield value, self._sealer.open(owner, row._mapping, context)
 
 
 class TermsForm(Form):

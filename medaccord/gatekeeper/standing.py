@@ -9,10 +9,12 @@ from eth_utils.crypto import keccak
 from medaccord.chain.network import Clock, Network
 from medaccord.chain.powers import Power
 from medaccord.chain.wallets import wallet_agrees
+from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.decision import Bounds, check_freshness
 from medaccord.core.errors import (
     AccessRefused,
     DeploymentMismatch,
+    InvalidRequest,
     SignatureMismatch,
     TransportError,
 )
@@ -45,13 +47,17 @@ class Standing:
         self.bounds = bounds
         self._poll_interval = poll_interval
 
-    def refresh(self) -> None:
+    def refresh(self, *, older_than: timedelta = timedelta()) -> None:
         """Ask the chain for news; when it cannot be reached, what was known before stands.
 
         So it does when the node is on another chain now: what is known grows old until it is not.
+
+        Args:
+            older_than: how old an answer of the chain is good enough, where the interval at which
+                it is asked is shorter.
         """
         with suppress(TransportError, DeploymentMismatch):
-            self._ledger.refresh(older_than=self._poll_interval)
+            self._ledger.refresh(older_than=max(self._poll_interval, older_than))
 
     def ask_now(self) -> None:
         """Ask the chain this moment.
@@ -65,6 +71,35 @@ class Standing:
             raise AccessRefused(
                 Refusal.CHAIN_UNREACHABLE, "The chain does not answer: ask again later."
             ) from error
+
+    def reach(self, token: ConsistencyToken) -> None:
+        """Know a block, or one that came after it; the chain is asked once where it must be.
+
+        Raises:
+            InvalidRequest: it is of another chain.
+            AccessRefused: LEDGER_BEHIND, it is still to come here, or not on the branch of the
+                chain that is followed; CHAIN_UNREACHABLE, as `ask_now`.
+        """
+        if token.chain_id != self._network.chain_id:
+            raise InvalidRequest(
+                f"the token is of chain {token.chain_id}, and this gatekeeper follows chain "
+                f"{self._network.chain_id}"
+            )
+        if self._ledger.knows(token):
+            return
+        self.ask_now()
+        if self._ledger.knows(token):
+            return
+        tip = self._ledger.tip
+        if tip is None or tip.number < token.number:
+            detail = f"Block {token.number} has not come here yet: ask again in a moment."
+        else:
+            detail = (
+                f"Block {token.number} of the token is not on the branch of the chain that is "
+                "followed here: ask again in a moment; if it stays away it was replaced, so ask "
+                "without the token."
+            )
+        raise AccessRefused(Refusal.LEDGER_BEHIND, detail)
 
     def require_fresh(self) -> None:
         """Ask the chain for news, and insist on it.

@@ -91,6 +91,14 @@ class Conjunction:
         views = (self.newest, self.final)
         return all(is_relationship_active(state, patient, steward) for state in views)
 
+    def grantees(self, patient: Address) -> tuple[Address, ...]:
+        """Every organisation that a patient ever consented to, or that opened emergency access."""
+        ids = self.newest.consents_by_patient.get(patient)
+        consents = (self.newest.consents.get((patient, each)) for each in ids)
+        found = {each.grant.grantee for each in consents if each is not None and each.grant}
+        found |= {opened.grantee for opened in self.newest.openings.get(patient)}
+        return tuple(sorted(found))
+
     def consents(self, patient: Address, grantee: Address) -> tuple[ConsentState, ...]:
         """Every consent that a patient ever granted to an organisation, oldest first."""
         ids = self.newest.consents_by_pair.get((patient, grantee))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -16,7 +17,14 @@ from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
 from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.errors import AccessRefused
-from medaccord.core.facts import EmergencyState, Facts, Freshness, OrganisationState, Query
+from medaccord.core.facts import (
+    EmergencyState,
+    Facts,
+    Freshness,
+    OrganisationState,
+    Pair,
+    Query,
+)
 from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
@@ -154,24 +162,60 @@ class Ledger:
         Raises:
             AccessRefused: CHAIN_UNREACHABLE: the node has not answered since this process began.
         """
+        found = self.facts_of([query.pair], steward=steward, now=now, connection=connection)
+        facts = found[query.pair]
+        return replace(
+            facts,
+            consents=tuple((each, terms(each.consent_id)) for each, _ in facts.consents),
+            emergency_reason_known=facts.emergency is not None and reason_known(facts.emergency),
+        )
+
+    def facts_of(
+        self,
+        pairs: Iterable[Pair],
+        *,
+        everybody_at: Iterable[Address] = (),
+        steward: Address,
+        now: datetime,
+        connection: Connection | None = None,
+    ) -> dict[Pair, Facts]:
+        """What the chain says of several pairs, all of one moment; nothing counts as handed in.
+
+        Args:
+            pairs: who asks, and of whom.
+            everybody_at: patients; of each, every organisation that it ever consented to, or that
+                opened emergency access, is one of the pairs too.
+            steward: whose gatekeeper decides.
+            now: the time by our clock.
+            connection: as of `facts`.
+
+        Raises:
+            AccessRefused: as `facts`.
+        """
         with self._now(now, connection) as (views, both):
             freshness = self._freshness(views)
-            steward_state = both.organisation(steward)
-            requester_state = both.organisation(query.requester)
-            is_active = both.is_relationship_active(query.patient, steward)
-            consents = both.consents(query.patient, query.requester)
-            emergency = both.emergency(query.patient, query.requester)
-        nobody = OrganisationState(account=steward, admitted=False, active=False, roles=0)
-        return Facts(
-            steward=steward,
-            steward_state=steward_state or nobody,
-            requester_state=requester_state,
-            relationship_active=is_active,
-            consents=tuple((each, terms(each.consent_id)) for each in consents),
-            emergency=emergency,
-            emergency_reason_known=emergency is not None and reason_known(emergency),
-            freshness=freshness,
-        )
+            nobody = OrganisationState(account=steward, admitted=False, active=False, roles=0)
+            steward_state = both.organisation(steward) or nobody
+            wanted = {pair: None for pair in pairs}
+            for patient in everybody_at:
+                wanted |= {
+                    Pair(requester=each, patient=patient): None for each in both.grantees(patient)
+                }
+            return {
+                pair: Facts(
+                    steward=steward,
+                    steward_state=steward_state,
+                    requester_state=both.organisation(pair.requester),
+                    relationship_active=both.is_relationship_active(pair.patient, steward),
+                    consents=tuple(
+                        (each, None) for each in both.consents(pair.patient, pair.requester)
+                    ),
+                    emergency=both.emergency(pair.patient, pair.requester),
+                    emergency_reason_known=False,
+                    freshness=freshness,
+                )
+                for pair in wanted
+            }
 
     def freshness(self) -> Freshness:
         """How far what is known can be relied on.
@@ -238,6 +282,19 @@ class Ledger:
         """An organisation's standing as decisions take it; None where it was never admitted."""
         with self._now(now) as (_, both):
             return both.organisation(account)
+
+    def profiles_in_force(self, account: Address) -> tuple[Digest, ...]:
+        """Hashes of the profiles an organisation speaks by: at the head, and where it is final.
+
+        What both profiles say counts. There is none of an account that was never admitted, or whose
+        recovery is pending: who speaks for it is in dispute.
+        """
+        with self._follower.views() as views:
+            both = (views.newest, views.final)
+            held = [state.organisations.get(account) for state in both]
+            if any(state.control(account).incoming for state in both):
+                return ()
+            return tuple(each.profile for each in held if each is not None) if all(held) else ()
 
     def controller(self, account: Address) -> Address:
         """The key or wallet that acts for an account."""

@@ -1,5 +1,6 @@
 """Which account stands for which patient."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Select, insert, select
@@ -61,6 +62,14 @@ class PatientAccounts:
                 Refusal.UNKNOWN_PATIENT, f"{account} is the account of no patient of this steward"
             )
         return Owner(known)
+
+    def owners_of(
+        self, accounts: Iterable[Address], connection: Connection
+    ) -> dict[Address, Owner]:
+        """The patients that some accounts stand for; those that stand for nobody are left out."""
+        query = select(patient_account.c.account, patient_account.c.patient_ref)
+        found = connection.execute(query.where(patient_account.c.account.in_(set(accounts))))
+        return {Address(row.account): Owner(row.patient_ref) for row in found}
 
 
 def ensure_key(keys: PatientKeys, owner: Owner) -> PublicKey:
