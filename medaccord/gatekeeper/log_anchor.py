@@ -4,27 +4,46 @@ The leaf says how long a log is and what its head is. Once the root is on the ch
 shorter log, or another one, is found out by anybody who holds the proof.
 
 What was to be anchored is kept before it is sent; whether it was, the chain alone says. So a crash
-or a lost answer at any moment leaves nothing to repair.
+or a lost answer at any moment leaves nothing to repair. What is older than the newest state that is
+final on the chain proves nothing any more, and is deleted.
 """
 
-import threading
-from datetime import datetime
+from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from medaccord.chain import actions
 from medaccord.chain.sender import Receipt
 from medaccord.core.anchors import Anchor
 from medaccord.core.audit import AUDIT_TOPIC, log_leaf
+from medaccord.core.errors import AccessRefused, ContractReverted
 from medaccord.core.identifiers import Digest, digest, hex_digest
 from medaccord.core.proofs import LogProof
+from medaccord.core.refusals import Refusal
 from medaccord.core.sparse_map import SparseMap
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.store import reading, writing
+from medaccord.store.locks import exclusive
 from medaccord.store.tables import audit_anchor, audit_anchor_entry, audit_entry
 
 Logs = dict[Digest, tuple[int, Digest]]
 """Count and head of each log, by its relationship."""
+
+_LOCK: Final = "anchor-log"
+_WAIT: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """The state of all logs under one root; the root decides all of it."""
+
+    logs: Logs
+    map: SparseMap
 
 
 class LogAnchors:
@@ -38,9 +57,10 @@ class LogAnchors:
         self._ledger = base.ledger
         self._sender = base.sender
         self._lock = threading.Lock()
+        self._last: _State | None = None
 
     def anchor(self) -> Receipt | None:
-        """Append the state of the logs now.
+        """Append the state of the logs now. Of several processes one does at a time.
 
         Returns:
             The receipt; None when nothing was logged since the last time.
@@ -48,60 +68,123 @@ class LogAnchors:
         Raises:
             TransportError: the chain is out of reach: call again later.
             ContractReverted: the key may not append for the steward.
+            StoreFailed: the database failed, or another process holds on for ten minutes.
         """
-        with self._lock:
+        with exclusive(self._engine, _LOCK, timeout=_WAIT):
             self._ledger.sync()
-            newest = self._newest()
-            with writing(self._engine) as connection:
+            self._prune()
+            newest = self._newest_sent()
+            with reading(self._engine) as connection:  # the log goes on: it is in the next one
                 logs = _logs_now(connection)
-                if logs == ({} if newest is None else _snapshot(connection, newest[0])):
+                if logs == ({} if newest is None else _snapshot(connection, newest)):
                     return None
-                root = _map(logs).root
+            root = _map(logs).root
+            with writing(self._engine) as connection:
                 _keep(connection, AUDIT_TOPIC, root, logs, at=self._clock())
+            return self._append(root)
+
+    def proof(self, relationship: Digest) -> LogProof | None:
+        """What the newest root that is final says of one log; None when none has it.
+
+        Raises:
+            AccessRefused: RECORD_UNVERIFIABLE, what was anchored was changed in the database.
+        """
+        with reading(self._engine) as connection:
+            found = self._newest_final(connection)
+            if found is None:
+                return None
+            row, anchor = found
+            state = self._state(connection, row)
+        if relationship not in state.logs:
+            return None
+        count, head = state.logs[relationship]
+        return LogProof(
+            relationship=relationship,
+            count=count,
+            head=head,
+            siblings=state.map.proof(relationship),
+            anchor=anchor,
+        )
+
+    def _append(self, root: Digest) -> Receipt:
+        """Append a root where the stream ends.
+
+        An earlier append may be on its way still: once it is there, the stream ends elsewhere.
+        """
+        while True:
+            previous = self._ledger.head_of(self._steward, AUDIT_TOPIC)
             action = actions.append(
                 self._contracts,
                 account=self._steward,
                 by=self._sender.address,
                 topic=AUDIT_TOPIC,
-                previous=self._ledger.head_of(self._steward, AUDIT_TOPIC),
+                previous=previous,
                 root=root,
             )
-            return actions.submit(self._sender, action, purpose=f"log:{hex_digest(root)}")
+            try:
+                return actions.submit(self._sender, action, purpose=f"log:{hex_digest(root)}")
+            except ContractReverted:
+                self._ledger.sync()
+                if self._ledger.head_of(self._steward, AUDIT_TOPIC) == previous:
+                    raise
 
-    def proof(self, relationship: Digest) -> LogProof | None:
-        """What the newest anchored root says of one log; None when none has it."""
-        newest = self._newest()
-        if newest is None:
-            return None
-        anchor_id, anchor = newest
-        with reading(self._engine) as connection:
-            logs = _snapshot(connection, anchor_id)
-        if relationship not in logs:
-            return None
-        count, head = logs[relationship]
-        return LogProof(
-            relationship=relationship,
-            count=count,
-            head=head,
-            siblings=_map(logs).proof(relationship),
-            anchor=anchor,
-        )
-
-    def _newest(self) -> tuple[int, Anchor] | None:
-        """The newest state kept whose root the chain has."""
-        on_chain = {
-            anchor.root: anchor for anchor in self._ledger.anchors(self._steward, AUDIT_TOPIC)
-        }
-        with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(audit_anchor.c.id, audit_anchor.c.root)
-                .where(audit_anchor.c.topic == AUDIT_TOPIC)
-                .order_by(audit_anchor.c.id.desc())
-            ).all()
-        for row in rows:
-            if digest(row.root) in on_chain:
-                return row.id, on_chain[digest(row.root)]
+    def _newest_final(self, connection: Connection) -> tuple[Row[Any], Anchor] | None:
+        """The newest state kept whose root the chain has for good."""
+        for row in _kept(connection):
+            anchor = self._ledger.anchor_of(self._steward, AUDIT_TOPIC, digest(row.root))
+            if anchor is not None:
+                return row, anchor
         return None
+
+    def _newest_sent(self) -> int | None:
+        """The newest state kept whose root the chain has, final or not."""
+        on_chain = {each.root for each in self._ledger.anchors(self._steward, AUDIT_TOPIC)}
+        with reading(self._engine) as connection:
+            sent = (row.id for row in _kept(connection) if digest(row.root) in on_chain)
+            return next(sent, None)
+
+    def _state(self, connection: Connection, row: Row[Any]) -> _State:
+        """A state that was kept. Nothing but what its root says is ever taken for it.
+
+        It is put together once for each root, also where several ask at once.
+        """
+        root = digest(row.root)
+        with self._lock:
+            if self._last is None or self._last.map.root != root:
+                logs = _snapshot(connection, row.id)
+                state = _State(logs=logs, map=_map(logs))
+                if state.map.root != root:
+                    raise AccessRefused(
+                        Refusal.RECORD_UNVERIFIABLE,
+                        "What was anchored of the logs was changed in the database: tell the"
+                        " steward.",
+                    )
+                self._last = state
+            return self._last
+
+    def _prune(self) -> None:
+        """Delete the states that are older than the newest one that is final."""
+        with reading(self._engine) as connection:
+            found = self._newest_final(connection)
+        if found is None:
+            return
+        older = audit_anchor.c.topic == AUDIT_TOPIC, audit_anchor.c.id < found[0].id
+        with reading(self._engine) as connection:
+            if connection.execute(select(audit_anchor.c.id).where(*older).limit(1)).first() is None:
+                return
+        with writing(self._engine) as connection:
+            connection.execute(delete(audit_anchor).where(*older))
+
+
+def _kept(connection: Connection) -> list[Row[Any]]:
+    """The states that are kept, newest first: a few, since older ones are deleted."""
+    return list(
+        connection.execute(
+            select(audit_anchor.c.id, audit_anchor.c.root)
+            .where(audit_anchor.c.topic == AUDIT_TOPIC)
+            .order_by(audit_anchor.c.id.desc())
+        )
+    )
 
 
 def _logs_now(connection: Connection) -> Logs:
