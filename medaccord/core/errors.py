@@ -16,6 +16,7 @@ MedaccordError
 │ ├ Conflict                 gatekeeper.errors: it is there already, in another state
 │ ├ BodyTooLarge             gatekeeper.errors: a request longer than any honest one
 │ ├ WrongMediaType           gatekeeper.errors: a body of a type that is not taken
+│ ├ TokenRefused             gatekeeper.errors: a token request gets no token
 │ ├ NotAcceptable            gatekeeper.errors: an answer not to be had in the form asked for
 │ ├ RequestTooSlow           gatekeeper.errors: a request that did not come in within its time
 │ └ TooManyRequests          gatekeeper.errors: a limit was reached

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from medaccord import __version__
 from medaccord.gatekeeper import (
     audit,
+    backend_services,
     directory,
     enrolment,
     fhir_api,
@@ -19,6 +20,7 @@ from medaccord.gatekeeper import (
     refusals,
     relay,
     sign_in,
+    smart_configuration,
 )
 from medaccord.gatekeeper.boundary import Boundary
 from medaccord.gatekeeper.observing import Observed
@@ -49,6 +51,8 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
     for router in (
         sign_in.routes(desk),
         enrolment.routes(gatekeeper.enrolment, gatekeeper.steward),
+        backend_services.routes(gatekeeper.backend_services(url)),
+        smart_configuration.routes(url),
         relay.routes(gatekeeper.relay),
         openings.routes(gatekeeper.openings, desk),
         inbox.routes(gatekeeper.inbox, desk),

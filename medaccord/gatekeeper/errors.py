@@ -6,6 +6,7 @@ InvalidInput
 ├ BodyTooLarge               the request is longer than any honest one
 ├ WrongMediaType             the body is of a type that is not taken
 ├ NotAcceptable              the answer is not to be had in the form asked for
+├ TokenRefused               a token request gets no token, in OAuth's words
 ├ RequestTooSlow             the request did not come in within its time
 └ TooManyRequests            more than anybody honest asks for in that time
 MedaccordError
@@ -23,6 +24,7 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "RequestTooSlow",
+    "TokenRefused",
     "TooManyRequests",
     "WrongMediaType",
 ]
@@ -62,6 +64,18 @@ class TooManyRequests(InvalidInput):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = max(1, retry_after)
+
+
+class TokenRefused(InvalidInput):
+    """A token request gets no token.
+
+    Attributes:
+        code: OAuth's code. Source: RFC 6749, section 5.2.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 class EnrolmentRefused(MedaccordError):

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
 from medaccord.chain.network import Clock
 from medaccord.chain.powers import Power
@@ -23,7 +24,8 @@ from medaccord.core.identifiers import AccountId, Address, address
 from medaccord.core.purposes import Purpose
 from medaccord.core.sign_in import SignInMessage
 from medaccord.gatekeeper.foundation import Foundation
-from medaccord.gatekeeper.tokens import Session, Tokens, refused
+from medaccord.gatekeeper.openapi import REFUSALS, Tag
+from medaccord.gatekeeper.tokens import SCOPE, TOKEN_LIFE, Session, Tokens, refused
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
 
 CHALLENGE_LIFE: Final = timedelta(minutes=5)
@@ -162,22 +164,44 @@ class SignInForm(Form):
     signature: SignatureField
 
 
+class ChallengeAnswer(BaseModel):
+    """What is to be signed, byte for byte (EIP-191)."""
+
+    message: str
+
+
+class SignInAnswer(BaseModel):
+    """A token; the second half says in OAuth's words what the first does."""
+
+    token: str
+    expiresAt: str  # the name it has in JSON
+    account: str
+    purpose: Purpose
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int
+    scope: str
+
+
 def routes(sign_in: SignIn) -> APIRouter:
     """POST /sign-in/challenge and POST /sign-in."""
-    router = APIRouter()
+    router = APIRouter(prefix="/sign-in", tags=[Tag.SIGN_IN], responses=REFUSALS)
 
-    @router.post("/sign-in/challenge")
-    def challenge(form: ChallengeForm) -> dict[str, Any]:
-        return {"message": sign_in.challenge(form.account, form.by, form.purpose)}
+    @router.post("/challenge", summary="Ask for a message to sign")
+    def challenge(form: ChallengeForm) -> ChallengeAnswer:
+        return ChallengeAnswer(message=sign_in.challenge(form.account, form.by, form.purpose))
 
-    @router.post("/sign-in")
-    def redeem(form: SignInForm) -> dict[str, Any]:
+    @router.post("", summary="Take a signed message for a token")
+    def redeem(form: SignInForm) -> SignInAnswer:
         bearer, session = sign_in.redeem(form.message, form.signature)
-        return {
-            "token": bearer,
-            "expiresAt": time_text(session.expires_at),
-            "account": str(session.account),
-            "purpose": session.purpose.value,
-        }
+        return SignInAnswer(
+            token=bearer,
+            expiresAt=time_text(session.expires_at),
+            account=session.account,
+            purpose=session.purpose,
+            access_token=bearer,
+            expires_in=int(TOKEN_LIFE.total_seconds()),
+            scope=SCOPE,
+        )
 
     return router

@@ -21,12 +21,16 @@ from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
+from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.store import reading, writing
 from medaccord.store.tables import spent_nonce, token
 
 TOKEN_LIFE: Final = timedelta(minutes=10)
 """How long a token is good; its end is excluded."""
+
+SCOPE: Final = "system/*.rs"
+"""What a token is for, in SMART's words. What it opens, the patients' consents say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,10 @@ class Session:
 class Tokens:
     """Gives out tokens, and says whom one speaks for."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: Foundation, *, directory: Directory) -> None:
         self._engine = base.engine
         self._standing = base.standing
+        self._directory = directory
 
     def give(
         self,
@@ -118,7 +123,10 @@ class Tokens:
         if row is None or self._standing.clock() >= row.expires_at:
             raise refused("the token is unknown or has ended: sign in again")
         self._standing.refresh()
-        if not self._standing.authorised(row.account, row.by, Power.READ):
+        if row.key is not None:
+            if not self._directory.carries(row.account, row.key):
+                raise refused("the profile in force no longer has the key that signed in")
+        elif not self._standing.authorised(row.account, row.by, Power.READ):
             raise refused("the key that signed in no longer acts for this account")
         return Session(
             account=row.account,

@@ -15,7 +15,7 @@ from medaccord.core.sign_in import SignInMessage
 from medaccord.keys import LocalSigner
 from tests.databases import stored_bytes
 from tests.integration.gatekeeper.conftest import delegate
-from tests.integration.gatekeeper.desk import Desk, assert_refused
+from tests.integration.gatekeeper.desk import Desk, as_time, assert_refused
 
 
 @pytest.fixture
@@ -49,8 +49,17 @@ def test_sign_in_gives_a_token_for_ten_minutes_when_signed(
     answer = desk.redeem(message, patient.sign_text(message))
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"token", "expiresAt", "account", "purpose"}
-    assert body["account"] == patient.address
+    bearer, expires_at = body["token"], as_time(desk.now() + timedelta(minutes=10))
+    assert body == {
+        "token": bearer,
+        "expiresAt": expires_at,
+        "account": patient.address,
+        "purpose": "PATRQT",
+        "access_token": bearer,
+        "token_type": "bearer",
+        "expires_in": 600,
+        "scope": "system/*.rs",
+    }
     assert answer.headers["cache-control"] == "no-store"
 
 
