@@ -21,6 +21,7 @@ from medaccord.gatekeeper import (
     relay,
     sign_in,
     smart_configuration,
+    webhook_api,
 )
 from medaccord.gatekeeper.boundary import Boundary
 from medaccord.gatekeeper.observing import Observed
@@ -57,6 +58,7 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
         openings.routes(gatekeeper.openings, desk),
         inbox.routes(gatekeeper.inbox, desk),
         notice_api.routes(gatekeeper.telling, desk),
+        webhook_api.routes(gatekeeper.webhooks, desk),
         fhir_api.routes(gatekeeper.reading, desk, url, gatekeeper.network.chain_id),
         audit.routes(gatekeeper.audit, desk, url),
         directory.routes(gatekeeper.directory),
