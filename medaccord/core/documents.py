@@ -120,6 +120,13 @@ class DocumentReader:
             raise self._wrong(name, "an object")
         return value
 
+    def mappings(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """A list of objects that are documents of their own, as they stand."""
+        values = self._list(name)
+        if not all(isinstance(value, Mapping) for value in values):
+            raise self._wrong(name, "a list of objects")
+        return tuple(values)
+
     def address(self, name: str) -> Address:
         """An address, written with its checksum."""
         value = self.text(name)

@@ -31,9 +31,19 @@ from medaccord.core.pointers import Pointer, record_key
 from medaccord.core.proofs import RecordProof
 from medaccord.core.record_state import NewestProof
 
-__all__ = ["ENVELOPE_PROFILE", "SALT_BYTES", "Envelope", "OpenedEnvelope", "salt_and_content"]
+__all__ = [
+    "ENVELOPE_PROFILE",
+    "SALT_BYTES",
+    "SET_PROFILE",
+    "Envelope",
+    "EnvelopeSet",
+    "OpenedEnvelope",
+    "salt_and_content",
+]
 
 ENVELOPE_PROFILE: Final = "medaccord/envelope/1"
+
+SET_PROFILE: Final = "medaccord/envelopes/1"
 
 SALT_BYTES: Final = 32
 """Length of the salt of a record's leaf, which is sealed before its content."""
@@ -157,6 +167,50 @@ class Envelope:
             anchor=Anchor.parse(reader.raw("anchor")),
             state=reader.digest("state") if reader.has("state") else None,
             newest=NewestProof.parse(reader.raw("newest")) if reader.has("newest") else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeSet:
+    """A page of a search whose records stay sealed, profile ``medaccord/envelopes/1``.
+
+    Attributes:
+        envelopes: The records on this page.
+        total: How many records match and may be released, on all pages together.
+        self_url: The search that was answered.
+        next_url: The next page; None on the last.
+    """
+
+    envelopes: tuple[Envelope, ...]
+    total: int
+    self_url: str
+    next_url: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The page in JSON."""
+        return {
+            "profile": SET_PROFILE,
+            "total": self.total,
+            "self": self.self_url,
+            "next": self.next_url,
+            "envelopes": [each.document() for each in self.envelopes],
+        }
+
+    @classmethod
+    def parse(cls, document: bytes | str | Mapping[str, Any]) -> Self:
+        """Read what `document` writes.
+
+        Raises:
+            InvalidDocument: It is malformed, of another profile, or a member does not fit.
+        """
+        reader = DocumentReader.open(
+            document, profile=SET_PROFILE, required=("total", "self", "next", "envelopes")
+        )
+        return cls(
+            envelopes=tuple(Envelope.parse(each) for each in reader.mappings("envelopes")),
+            total=reader.integer("total"),
+            self_url=reader.text("self"),
+            next_url=None if reader.null("next") else reader.text("next"),
         )
 
 

@@ -24,6 +24,7 @@ from medaccord.gatekeeper import (
     webhook_api,
 )
 from medaccord.gatekeeper.boundary import Boundary
+from medaccord.gatekeeper.fhir_answers import FhirAnswers
 from medaccord.gatekeeper.observing import Observed
 from medaccord.gatekeeper.openapi import PATH, Documented
 
@@ -51,15 +52,17 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
     desk = gatekeeper.sign_in(url)
     for router in (
         sign_in.routes(desk),
-        enrolment.routes(gatekeeper.enrolment, gatekeeper.steward),
         backend_services.routes(gatekeeper.backend_services(url)),
         smart_configuration.routes(url),
+        enrolment.routes(gatekeeper.enrolment, gatekeeper.steward),
         relay.routes(gatekeeper.relay),
         openings.routes(gatekeeper.openings, desk),
         inbox.routes(gatekeeper.inbox, desk),
         notice_api.routes(gatekeeper.telling, desk),
         webhook_api.routes(gatekeeper.webhooks, desk),
-        fhir_api.routes(gatekeeper.reading, desk, url, gatekeeper.network.chain_id),
+        fhir_api.routes(
+            gatekeeper.questions, gatekeeper.fhir_requests(desk), FhirAnswers(url), url
+        ),
         audit.routes(gatekeeper.audit, desk, url),
         directory.routes(gatekeeper.directory),
         health.routes(gatekeeper.readying),

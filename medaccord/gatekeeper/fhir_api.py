@@ -1,135 +1,160 @@
-"""The FHIR surface: search, read, proof and the statement of what is supported.
+"""The FHIR surface: read, vread, search and proofs, and the statement of what is supported.
 
 Source: FHIR R4, section 3.1.0 (RESTful API).
 """
 
-import base64
-from typing import Final
-from urllib.parse import urlencode
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from medaccord.core.canonical import document_bytes
-from medaccord.core.errors import InvalidRequest
-from medaccord.core.identifiers import hex_digest
-from medaccord.core.purposes import Purpose
 from medaccord.core.resource_types import RECORD_ID
-from medaccord.fhir import AnswerEntry, SearchQuery, searchset
+from medaccord.fhir import SearchQuery
 from medaccord.gatekeeper.capability import capability_statement
-from medaccord.gatekeeper.reading import Page, Question, Reading
-from medaccord.gatekeeper.refusals import FHIR_JSON, outcome_response
-from medaccord.gatekeeper.sign_in import SignIn
-from medaccord.gatekeeper.tokens import Session
+from medaccord.gatekeeper.errors import NotAcceptable
+from medaccord.gatekeeper.fhir_answers import FhirAnswers
+from medaccord.gatekeeper.fhir_openapi import (
+    ANSWER,
+    CONDITIONAL,
+    HEADERS,
+    PATIENT,
+    PROOF,
+    SEARCHED,
+    STATEMENT,
+    answers_with,
+    signed_in_with,
+)
+from medaccord.gatekeeper.fhir_requests import (
+    ENVELOPES,
+    FhirRequests,
+    Handling,
+    Naming,
+    Pairs,
+    form_pairs,
+    handling,
+    media_type,
+    patient_only,
+    without_format,
+)
+from medaccord.gatekeeper.openapi import Tag
+from medaccord.gatekeeper.questions import Questions
+from medaccord.gatekeeper.reading import Question
+from medaccord.gatekeeper.refusals import FHIR_JSON
 
-PURPOSE_HEADER: Final = "Purpose-Of-Use"
-"""A code of v3-ActReason; TREAT where it is missing, PATRQT for the patient itself."""
-
-FRESHNESS_HEADER: Final = "Medaccord-Freshness"
-"""`latest` asks the chain this moment; without it the gatekeeper's bounds hold."""
-
-RECEIPT_HEADER: Final = "Medaccord-Receipt"
-"""base64url, without padding, of the signed receipt's JSON."""
-
-BLOCK_HEADER: Final = "Medaccord-Block"
-"""`<chain id>:<number>:<hash>` of the block it was decided at."""
-
-_PATIENT_PARAMETERS: Final = ("patient", "patient.identifier", "subject.identifier", "_format")
+Kind = Annotated[str, Path(description="Type of FHIR R4.", pattern="^[A-Z][A-Za-z]{1,40}$")]
+Identity = Annotated[str, Path(description="Id of a record.", pattern=f"^{RECORD_ID.pattern}$")]
+Version = Annotated[int, Path(description="Counts from 1.", ge=1, lt=2**31)]
 
 
-def routes(reading: Reading, sign_in: SignIn, url: str, chain_id: int) -> APIRouter:
-    """GET /fhir/metadata, /fhir/{type}, /fhir/{type}/{id} and /fhir/{type}/{id}/$proof."""
-    router = APIRouter(prefix="/fhir")
+async def body_of(request: Request) -> bytes:
+    """The body of a request, for a route that reads it itself."""
+    return await request.body()
 
-    def question(request: Request, session: Session, parameters: SearchQuery) -> Question:
-        if parameters.patient is None or parameters.patient.chain_id != chain_id:
-            raise InvalidRequest(f"name the patient: patient=eip155:{chain_id}:0x…")
-        patient = parameters.patient.address
-        return Question(
-            session=session,
-            patient=patient,
-            purpose=_purpose(request, own=session.account == patient),
-            latest=_latest(request),
+
+Body = Annotated[bytes, Depends(body_of)]
+
+
+def routes(
+    questions: Questions, requests: FhirRequests, answers: FhirAnswers, url: str
+) -> APIRouter:
+    """GET /fhir/metadata, the interactions of /fhir/{type}, and $proof of what is read."""
+    router = APIRouter(prefix="/fhir", tags=[Tag.FHIR], default_response_class=Response)
+
+    def one(request: Request, kind: str, identity: str) -> tuple[Question, str, str]:
+        """Who asks of whom, the record's name, and the media type of the answer."""
+        session = requests.session(request)
+        pairs = request.query_params.multi_items()
+        query = SearchQuery.parse(kind, patient_only(pairs))
+        name = f"{kind}/{identity}"
+        naming = Naming(patient=query.patient, record=name)
+        return requests.question(request, session, naming, pairs), name, media_type(request, pairs)
+
+    def searched(request: Request, kind: str, pairs: Pairs) -> Response:
+        session = requests.session(request)
+        lenient = handling(request) is Handling.LENIENT
+        query = SearchQuery.parse(kind, without_format(pairs), lenient=lenient)
+        question = requests.question(request, session, Naming(patient=query.patient), pairs)
+        page = questions.search(question, query)
+        return answers.bundle(
+            page,
+            media_type(request, pairs),
+            kind,
+            here=query.pairs(cursor=query.cursor),
+            after=query.pairs(cursor=page.cursor),
         )
 
-    def one(request: Request, resource_type: str, identity: str, action: str) -> Page:
-        session = sign_in.session(request)
-        if not RECORD_ID.fullmatch(identity):
-            raise InvalidRequest("this is no id of a record")
-        pairs = request.query_params.multi_items()
-        if unknown := [name for name, _ in pairs if name not in _PATIENT_PARAMETERS]:
-            raise InvalidRequest(f"reading one record takes no parameter {unknown[0]!r}")
-        asked = question(request, session, SearchQuery.parse(resource_type, pairs))
-        return reading.read(asked, resource_type, identity, action)
-
-    @router.get("/metadata")
+    @router.get("/metadata", summary="What is supported", responses=answers_with(STATEMENT))
     def metadata() -> Response:
         return Response(document_bytes(capability_statement(url)), media_type=FHIR_JSON)
 
-    @router.get("/{resource_type}")
-    def search(request: Request, resource_type: str) -> Response:
-        session = sign_in.session(request)
-        parameters = SearchQuery.parse(resource_type, request.query_params.multi_items())
-        page = reading.search(question(request, session, parameters), parameters)
-        if page.refusal is not None:
-            return outcome_response(page.refusal, _headers(page))
-        here = f"{url}/fhir/{resource_type}?"
-        body = searchset(
-            [
-                AnswerEntry(
-                    full_url=f"{url}/fhir/{each.descriptor.record}",
-                    record=each.content,
-                    proof=each.proof.document(),
-                )
-                for each in page.records
-            ],
-            total=page.total,
-            self_url=here + urlencode(parameters.pairs(cursor=parameters.cursor)),
-            next_url=page.cursor and here + urlencode(parameters.pairs(cursor=page.cursor)),
-            receipt=None if page.receipt is None else page.receipt.document(),
-        )
-        return Response(body, media_type=FHIR_JSON, headers=_headers(page))
+    @router.get(
+        "/{resource_type}",
+        summary="Search a patient's records of a type",
+        responses=answers_with(ANSWER),
+        openapi_extra=signed_in_with(SEARCHED, PATIENT, HEADERS),
+    )
+    def search(request: Request, resource_type: Kind) -> Response:
+        return searched(request, resource_type, request.query_params.multi_items())
 
-    @router.get("/{resource_type}/{identity}")
-    def read(request: Request, resource_type: str, identity: str) -> Response:
-        page = one(request, resource_type, identity, "read")
-        if page.refusal is not None:
-            return outcome_response(page.refusal, _headers(page))
-        return Response(page.records[0].content, media_type=FHIR_JSON, headers=_headers(page))
+    @router.post(
+        "/{resource_type}/_search",
+        summary="The same, with the parameters in a form",
+        responses=answers_with(ANSWER),
+        openapi_extra=signed_in_with(SEARCHED, PATIENT, HEADERS, form=True),
+    )
+    def search_by_post(request: Request, resource_type: Kind, body: Body) -> Response:
+        return searched(request, resource_type, form_pairs(request, body))
 
-    @router.get("/{resource_type}/{identity}/$proof")
-    def proof(request: Request, resource_type: str, identity: str) -> Response:
-        page = one(request, resource_type, identity, "proof")
-        if page.refusal is not None:
-            return outcome_response(page.refusal, _headers(page))
-        body = document_bytes(page.records[0].proof.document())
-        return Response(body, media_type="application/json", headers=_headers(page))
+    @router.get(
+        "/{resource_type}/{identity}",
+        summary="Read a record",
+        responses=answers_with(ANSWER, not_modified=True),
+        openapi_extra=signed_in_with(PATIENT, HEADERS, CONDITIONAL),
+    )
+    def read(request: Request, resource_type: Kind, identity: Identity) -> Response:
+        question, name, media = one(request, resource_type, identity)
+        return answers.resource(request, questions.read(question, name), media)
+
+    @router.get(
+        "/{resource_type}/{identity}/$proof",
+        summary="The proof of a record's newest version",
+        responses=answers_with(PROOF),
+        openapi_extra=signed_in_with(PATIENT, HEADERS),
+    )
+    def proof(request: Request, resource_type: Kind, identity: Identity) -> Response:
+        question, name, media = one(request, resource_type, identity)
+        _check_clear(media)
+        return answers.proof(questions.read(question, name, action="proof"))
+
+    @router.get(
+        "/{resource_type}/{identity}/_history/{version}",
+        summary="Read a version of a record",
+        responses=answers_with(ANSWER, not_modified=True),
+        openapi_extra=signed_in_with(PATIENT, HEADERS, CONDITIONAL),
+    )
+    def vread(
+        request: Request, resource_type: Kind, identity: Identity, version: Version
+    ) -> Response:
+        question, name, media = one(request, resource_type, identity)
+        return answers.resource(request, questions.vread(question, name, version), media)
+
+    @router.get(
+        "/{resource_type}/{identity}/_history/{version}/$proof",
+        summary="The proof of a version, which tells whether it was superseded",
+        responses=answers_with(PROOF),
+        openapi_extra=signed_in_with(PATIENT, HEADERS),
+    )
+    def proof_of_version(
+        request: Request, resource_type: Kind, identity: Identity, version: Version
+    ) -> Response:
+        question, name, media = one(request, resource_type, identity)
+        _check_clear(media)
+        return answers.proof(questions.vread(question, name, version, action="proof"))
 
     return router
 
 
-def _purpose(request: Request, *, own: bool) -> Purpose:
-    default = Purpose.PATRQT if own else Purpose.TREAT
-    code = request.headers.get(PURPOSE_HEADER, default.value)
-    try:
-        return Purpose(code)
-    except ValueError as error:
-        raise InvalidRequest(f"{PURPOSE_HEADER} is one of {', '.join(Purpose)}") from error
-
-
-def _latest(request: Request) -> bool:
-    wanted = request.headers.get(FRESHNESS_HEADER, "bounded")
-    if wanted not in ("bounded", "latest"):
-        raise InvalidRequest(f"{FRESHNESS_HEADER} is bounded or latest")
-    return wanted == "latest"
-
-
-def _headers(page: Page) -> dict[str, str]:
-    headers = {}
-    if page.receipt is not None:
-        text = base64.urlsafe_b64encode(document_bytes(page.receipt.document()))
-        headers[RECEIPT_HEADER] = text.rstrip(b"=").decode()
-    if page.block is not None:
-        block = page.block
-        headers[BLOCK_HEADER] = f"{block.chain_id}:{block.number}:{hex_digest(block.hash)}"
-    return headers
+def _check_clear(media: str) -> None:
+    if media == ENVELOPES:
+        raise NotAcceptable("an envelope brings its proof along: ask for the record itself")

@@ -2,28 +2,34 @@
 
 Every question takes this way, and every page of an answer takes it anew. What is refused is logged
 as what is released is; only a question by nobody (no token) or one that makes no sense is not.
+
+A question may name its patient by an id; `Whose` says what that means to whoever asks. Where it
+means nothing, the answer is made without looking at anything that is here, and the steward's own
+log has the line. A record that is asked for by its name alone is answered so too, unless it is
+released: else a refusal would tell that it is here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from datetime import datetime
 
 from medaccord.core.blocks import BlockRef
-from medaccord.core.decision import Basis, Permit, decide
-from medaccord.core.errors import AccessRefused
+from medaccord.core.decision import check_freshness
+from medaccord.core.envelopes import Envelope
+from medaccord.core.errors import AccessRefused, InvalidRequest
 from medaccord.core.facts import Facts, Query
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Address
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
 from medaccord.core.refusals import Refusal
-from medaccord.fhir import SearchParameters
-from medaccord.gatekeeper.audit_log import Event
-from medaccord.gatekeeper.cursor import Cursors
+from medaccord.gatekeeper.audit_log import Event, Subject
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.leave import Leave
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.tokens import Session
-from medaccord.records import Record, RecordRepository
+from medaccord.records import Found, Owner, Record, RecordRepository
+from medaccord.records.wrapping import Wrapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +38,57 @@ class Question:
 
     Attributes:
         session: who.
-        patient: whose records.
+        patients: whose records: one account, or those that an id may mean to this asker, the
+            likeliest first; empty where it means none.
+        told: whether a refusal is told as it was decided, with the patient's receipt. False where
+            the record was asked for by its name alone: then only a release tells that it is here.
         purpose: what for.
         latest: whether the chain must be asked this moment, and not merely within the bounds.
+        receiver: X25519 key that envelopes are wrapped to; None where the records go in clear.
     """
 
     session: Session
-    patient: Address
+    patients: tuple[Address, ...]
+    told: bool
     purpose: Purpose
     latest: bool = False
+    receiver: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked, as it is decided and logged.
+
+    Attributes:
+        action: "read", "search" and so on, as the log will say.
+        text: path and parameters, as the log will say.
+        types: types of resource, each decided by itself.
+        interactions: of "r" and "s"; likewise.
+    """
+
+    action: str
+    text: str
+    types: tuple[str, ...]
+    interactions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """One version of a record on its way out.
+
+    Attributes:
+        name: ``Type/id``.
+        version: from 1.
+        content: the record with its proof, or its envelope.
+        updated: when the version was taken in.
+        included: whether it comes along since another record of the answer refers to it.
+    """
+
+    name: str
+    version: int
+    content: Record | Envelope
+    updated: datetime
+    included: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +101,11 @@ class Page:
         cursor: where the next page begins; None on the last.
         refusal: why nothing is released; None where something may be.
         receipt: the steward's signature that this was logged; None where the log is the steward's
-            own, since the patient is none of its.
+            own, since the patient is none of its, or none that the asker knows of.
         block: where the chain stood; None where it has not been reached since the start.
     """
 
-    records: tuple[Record, ...] = ()
+    records: tuple[Released, ...] = ()
     total: int = 0
     cursor: str | None = None
     refusal: AccessRefused | None = None
@@ -65,8 +113,23 @@ class Page:
     block: BlockRef | None = None
 
 
+Find = Callable[[Address, Leave], Page]
+"""Finds and opens what was asked for, of one patient, as far as it may be released."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    """One patient tried: what would be answered if it is the one that is meant."""
+
+    page: Page
+    subject: Subject
+    owner: Owner | None
+    facts: Facts | None = None
+    leave: Leave | None = None
+
+
 class Reading:
-    """Answers questions about records."""
+    """The one way to records; what there is to be asked stands in `Questions`."""
 
     def __init__(
         self,
@@ -74,129 +137,153 @@ class Reading:
         *,
         facts: FactsOf,
         repository: RecordRepository,
+        wrapping: Wrapping,
         receipts: Receipts,
-        cursors: Cursors,
     ) -> None:
         self._accounts = base.accounts
+        self._ledger = base.ledger
         self._standing = base.standing
+        self._metrics = base.metrics
+        self._log = base.log
         self._facts = facts
         self._repository = repository
-        self._log = base.log
+        self._wrapping = wrapping
         self._receipts = receipts
-        self._cursors = cursors
 
-    def search(self, question: Question, parameters: SearchParameters) -> Page:
-        """One page of the records that match and may be released.
-
-        Raises:
-            InvalidRequest: the cursor is of another search or somebody else's.
-        """
-        searched = f"{parameters.resource_type}?{urlencode(parameters.pairs())}"
-        session = question.session
-        bound = f"{session.account} {session.by} {question.purpose} {searched}"
-        after = None if parameters.cursor is None else self._cursors.read(bound, parameters.cursor)
-
-        def find(permit: Permit) -> Page:
-            found = self._repository.find(
-                question.patient, lambda each: parameters.matches(each) and permit.covers(each)
-            )
-            rest = [each for each in found if after is None or each.descriptor.record > after]
-            page = rest[: parameters.count]
-            more = bool(page) and len(rest) > len(page)
-            return Page(
-                records=self._repository.open(page),
-                total=len(found),
-                cursor=self._cursors.write(bound, page[-1].descriptor.record) if more else None,
-            )
-
-        return self._answer(question, "search", "s", parameters.resource_type, searched, find)
-
-    def read(self, question: Question, resource_type: str, identity: str, action: str) -> Page:
-        """One record, or its proof.
-
-        A record that is not covered is refused as one that does not exist is: SCOPE_NOT_COVERED.
+    def answer(self, question: Question, asked: Asked, find: Find) -> Page:
+        """Decide, find, log, and give what may leave.
 
         Args:
-            question: who asks, and for what.
-            resource_type: type of the record.
-            identity: id of the record.
-            action: "read" or "proof", as the log will say.
+            question: who asks, of whom, and for what.
+            asked: what is asked.
+            find: finds it where it may be released; raises AccessRefused where nothing is found
+                that may.
 
         Raises:
-            InvalidRequest: there is no such type of resource.
+            InvalidRequest: several patients have a record of this name, and the asker may read
+                each of them.
         """
-        name = f"{resource_type}/{identity}"
-
-        def find(permit: Permit) -> Page:
-            found = self._repository.find(
-                question.patient, lambda each: each.record == name and permit.covers(each)
-            )
-            if not found:
-                raise AccessRefused(
-                    Refusal.SCOPE_NOT_COVERED, f"Nothing that you may read is named {name}."
-                )
-            return Page(records=self._repository.open(found), total=1)
-
-        asked = name if action == "read" else f"{name}/${action}"
-        return self._answer(question, action, "r", resource_type, asked, find)
-
-    def _answer(
-        self,
-        question: Question,
-        action: str,
-        interaction: str,
-        resource_type: str,
-        asked: str,
-        find: Callable[[Permit], Page],
-    ) -> Page:
-        query = Query(
-            requester=question.session.account,
-            patient=question.patient,
-            purpose=question.purpose,
-            interaction=interaction,
-            resource_type=resource_type,
-        )
-        facts: Facts | None = None
-        permit: Permit | None = None
-        page = Page()
-        subject = self._log.own()
-        try:
-            owner = self._accounts.owner_of(question.patient)
-            subject = self._log.subject(question.patient, owner)
-            facts = self._facts.of(query, latest=question.latest)
-            permit = decide(query, facts, now=self._standing.clock(), bounds=self._standing.bounds)
-            page = find(permit)
-        except AccessRefused as refusal:
-            page = Page(refusal=refusal)
-        block = None if facts is None else facts.freshness.head
+        tried = self._meant(question, asked, find)
+        if tried is None:
+            tried = self._unknown(question)
+        page, own = tried.page, self._log.own()
+        block = None if tried.facts is None else tried.facts.freshness.head
+        refusal, leave = page.refusal, tried.leave
         logged = self._log.append(
-            subject,
+            tried.subject,
             Event(
                 requester=question.session.account,
                 by=question.session.by,
-                action=action,
-                query=f"{asked} for {question.purpose}",
-                outcome="released" if page.refusal is None else "refused",
-                reason=(page.refusal.reason if page.refusal else question.purpose).value,
-                basis="" if permit is None else permit.basis.value,
-                consent=_rests_on(permit, facts),
-                records=tuple(f"{each.descriptor.record}/{each.version}" for each in page.records),
-                block=block,
+                action=asked.action,
+                query=f"{asked.text} for {question.purpose}",
+                outcome="released" if refusal is None else "refused",
+                reason=(refusal.reason if refusal else question.purpose).value,
+                basis="" if leave is None else leave.basis.value,
+                consent=None if leave is None else leave.rests_on,
+                records=tuple(f"{each.name}/{each.version}" for each in page.records),
+                block=block or page.block,
             ),
         )
         # From here on the entry is on the disk, and the answer may leave.
-        concerns_patient = subject != self._log.own()
         return replace(
             page,
-            block=block,
-            receipt=self._receipts.sign(logged, block) if concerns_patient else None,
+            block=block or page.block,
+            receipt=None if tried.subject == own else self._receipts.sign(logged, block),
         )
 
+    def release(
+        self, question: Question, found: Sequence[Found], *, included: bool = False
+    ) -> tuple[Released, ...]:
+        """Open what was found, or wrap it to the receiver; each is checked.
 
-def _rests_on(permit: Permit | None, facts: Facts | None) -> Digest | None:
-    """The consent or the emergency that a decision rests on."""
-    if permit is None or facts is None:
-        return None
-    if permit.basis is Basis.EMERGENCY and facts.emergency is not None:
-        return facts.emergency.emergency_id
-    return permit.grants[0].consent_id
+        Raises:
+            AccessRefused: RECORD_UNVERIFIABLE, naming the first record that fails; none is given.
+            InvalidInput: nothing can be wrapped to the receiver's key.
+        """
+        contents: Sequence[Record | Envelope]
+        if question.receiver is None:
+            contents = self._repository.open(found)
+        else:
+            contents = self._wrapping.wrap(found, question.receiver)
+        return tuple(
+            Released(
+                name=each.descriptor.record,
+                version=each.entry.version,
+                content=content,
+                updated=each.updated,
+                included=included,
+            )
+            for each, content in zip(found, contents, strict=True)
+        )
+
+    def _meant(self, question: Question, asked: Asked, find: Find) -> _Try | None:
+        """What is answered of the patient that is meant; None where that tells nothing."""
+        tried = []
+        for patient in question.patients:
+            tried.append(self._try(question, patient, asked, find))
+            if question.told and tried[-1].page.refusal is None:
+                return tried[-1]
+        if question.told:
+            return tried[0] if tried else None
+        released = [each for each in tried if each.page.refusal is None]
+        if len({each.owner for each in released}) > 1:
+            raise InvalidRequest(
+                "several patients whose records you may read have one of this name: name the "
+                "patient as well, patient=eip155:…"
+            )
+        return released[0] if released else None
+
+    def _try(self, question: Question, patient: Address, asked: Asked, find: Find) -> _Try:
+        query = Query(
+            requester=question.session.account,
+            patient=patient,
+            purpose=question.purpose,
+            interaction=asked.interactions[0],
+            resource_type=asked.types[0],
+        )
+        owner, facts, leave, page = None, None, None, Page()
+        subject = self._log.own()
+        try:
+            owner = self._accounts.owner_of(patient)
+            subject = self._log.subject(patient, owner)
+            facts = self._facts.of(query, latest=question.latest)
+            leave = Leave.decide(
+                query,
+                facts,
+                types=asked.types,
+                interactions=asked.interactions,
+                now=self._standing.clock(),
+                bounds=self._standing.bounds,
+            )
+            page = find(patient, leave)
+        except AccessRefused as refusal:
+            page = Page(refusal=refusal)
+        return _Try(page=page, subject=subject, owner=owner, facts=facts, leave=leave)
+
+    def _unknown(self, question: Question) -> _Try:
+        """What everybody is answered to whom an id means nothing, whatever is here."""
+        block = None
+        try:
+            block = self._fresh(question)
+            refusal = AccessRefused(
+                Refusal.UNKNOWN_PATIENT,
+                "Nothing that you may read goes by this id. Name the patient by account to be "
+                "told why: patient=eip155:…",
+            )
+        except AccessRefused as in_doubt:
+            refusal = in_doubt
+        return _Try(page=Page(refusal=refusal, block=block), subject=self._log.own(), owner=None)
+
+    def _fresh(self, question: Question) -> BlockRef:
+        """Where the chain stands, as far as a decision would go by it.
+
+        Raises:
+            AccessRefused: CHAIN_UNREACHABLE and its like, as every decision says it.
+        """
+        if question.latest:
+            self._standing.ask_now()
+        else:
+            self._standing.refresh()
+        freshness = self._ledger.freshness()
+        check_freshness(freshness, now=self._standing.clock(), bounds=self._standing.bounds)
+        return freshness.head

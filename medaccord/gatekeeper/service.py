@@ -47,9 +47,9 @@ from medaccord.gatekeeper.relay import Relay
 from medaccord.gatekeeper.server import GRACE, RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Tokens
-from medaccord.gatekeeper.whose import Whose
 from medaccord.gatekeeper.webhook_delivery import WebhookDelivery
 from medaccord.gatekeeper.webhooks import Webhooks
+from medaccord.gatekeeper.whose import Whose
 from medaccord.keys import Passphrase, Signer
 from medaccord.ledger import Following, Ledger
 from medaccord.records import (

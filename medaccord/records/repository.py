@@ -133,6 +133,11 @@ class RecordRepository:
         self._accounts = PatientAccounts(engine, sealer.keys)
         self._evidence = Evidence(sealer, steward, anchors)
 
+    @property
+    def evidence(self) -> Evidence:
+        """What its proofs are made from; kept once for all that make some."""
+        return self._evidence
+
     def find(self, account: Address, wanted: Callable[[Searchable], bool]) -> tuple[Found, ...]:
         """The patient's records that are wanted, in the order of their names.
 

@@ -22,7 +22,7 @@ from medaccord.core.scopes import Scope
 from medaccord.core.terms import Terms
 from medaccord.core.typed_data import typed
 from medaccord.fhir import parse_outcome, parse_searchset
-from medaccord.gatekeeper.fhir_api import RECEIPT_HEADER
+from medaccord.gatekeeper.fhir_answers import RECEIPT_HEADER
 from medaccord.keys import LocalSigner
 
 

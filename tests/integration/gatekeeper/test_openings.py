@@ -166,7 +166,7 @@ def _hand_in(
 def test_emergency_read_is_refused_when_the_reason_was_not_handed_in(
     desk: Desk, patient: LocalSigner, clinician: LocalSigner, emergency: Digest
 ) -> None:
-    answer = desk.get("Observation", desk.sign_in(clinician), patient, Purpose.BTG)
+    answer = desk.get("Observation", desk.sign_in(clinician, purpose=Purpose.BTG), patient)
     assert_refused(answer, 403, Refusal.EMERGENCY_REASON_MISSING)
 
 
@@ -179,7 +179,7 @@ def test_emergency_read_works_and_is_logged_as_such_when_the_reason_is_known(
 ) -> None:
     answer = _hand_in(desk, clinician, patient, emergency, reason)
     assert (answer.status_code, answer.json()) == (201, {"emergency": hex_digest(emergency)})
-    answer = desk.get("Observation", desk.sign_in(clinician), patient, Purpose.BTG)
+    answer = desk.get("Observation", desk.sign_in(clinician, purpose=Purpose.BTG), patient)
     assert answer.status_code == 200
     entry = desk.audit(patient)["entries"][-1]
     assert (entry["basis"], entry["consent"], entry["reason"]) == (

@@ -265,7 +265,7 @@ def _open_emergency(
         valid_until=desk.now() + timedelta(hours=2),
     )
     actions.submit(sender, actions.signed(action, clinician))
-    headers = desk.sign_in(clinician)
+    headers = desk.sign_in(clinician, purpose=Purpose.BTG)
     answer = desk.http.post(
         "/openings/emergency",
         headers=headers,

@@ -1,0 +1,226 @@
+"""What there is to be asked of records: to read one, a version of one, to search, or everything."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+from urllib.parse import urlencode
+
+from medaccord.core.errors import AccessRefused
+from medaccord.core.identifiers import Address
+from medaccord.core.refusals import Refusal
+from medaccord.core.resource_types import RESOURCE_TYPES
+from medaccord.fhir.everything import EverythingQuery
+from medaccord.fhir.resource import DIRECTORY_TYPES
+from medaccord.fhir.search import SearchQuery
+from medaccord.fhir.search_values import Searchable
+from medaccord.gatekeeper.cursor import Cursors
+from medaccord.gatekeeper.leave import Leave
+from medaccord.gatekeeper.reading import Asked, Page, Question, Reading
+from medaccord.gatekeeper.whose import Whose
+from medaccord.records import Found, RecordRepository
+
+_OWN_TYPES: Final = tuple(sorted(RESOURCE_TYPES - DIRECTORY_TYPES))
+"""Types of a patient's own records; what they refer to in the directory comes with them."""
+
+
+class _Order(Protocol):
+    """An order of records, in which a page begins behind the place where the last one ended."""
+
+    def position(self, entry: Searchable) -> str:
+        """The place of a record."""
+        ...
+
+    def after(self, position: str, entry: Searchable) -> bool:
+        """Whether a record comes later than a place."""
+        ...
+
+
+class Questions:
+    """Asks `Reading`, and cuts what it may release into pages."""
+
+    def __init__(
+        self, reading: Reading, *, repository: RecordRepository, cursors: Cursors, whose: Whose
+    ) -> None:
+        self._reading = reading
+        self._repository = repository
+        self._cursors = cursors
+        self._whose = whose
+
+    def search(self, question: Question, query: SearchQuery) -> Page:
+        """One page of the records that match and may be released.
+
+        Raises:
+            InvalidRequest: the cursor is of another search or somebody else's.
+        """
+        asked = Asked(
+            action="search",
+            text=f"{query.resource_type}?{urlencode(query.pairs())}",
+            types=(query.resource_type,),
+            interactions="s",
+        )
+        start = self._start(question, asked, query.cursor)
+
+        def find(patient: Address, leave: Leave) -> Page:
+            found = self._repository.find(
+                patient, lambda each: leave.covers(each.descriptor) and query.matches(each)
+            )
+            if query.summary_count:
+                return Page(total=len(found))
+            page, cursor = self._page(
+                question, asked, query.sorted(found), query.count, start, query
+            )
+            records = self._reading.release(question, page)
+            return Page(records=records, total=len(found), cursor=cursor)
+
+        return self._reading.answer(question, asked, find)
+
+    def everything(self, question: Question, patient_id: str, query: EverythingQuery) -> Page:
+        """One page of all of a patient's records that may be released, and what they refer to.
+
+        Args:
+            question: who asks, and for what.
+            patient_id: the ``Patient.id`` that was named.
+            query: which of the records.
+
+        Raises:
+            InvalidRequest: as `search`.
+        """
+        asked = Asked(
+            action="everything",
+            text=f"Patient/{patient_id}/$everything?{urlencode(query.pairs())}",
+            types=query.decided,
+            interactions="s",
+        )
+        start = self._start(question, asked, query.cursor)
+
+        def find(patient: Address, leave: Leave) -> Page:
+            if not self._whose.is_of(patient, patient_id):
+                raise _nothing(f"Patient/{patient_id}")
+            found = self._repository.find(
+                patient, lambda each: leave.covers(each.descriptor) and query.matches(each)
+            )
+            page, cursor = self._page(question, asked, found, query.count, start, query)
+            wanted = {
+                name
+                for each in page
+                for name in each.references
+                if query.includes(name.partition("/")[0])
+            }
+            beside = self._repository.find_directory(lambda each: each.descriptor.record in wanted)
+            return Page(
+                records=self._reading.release(question, page)
+                + self._reading.release(question, beside, included=True),
+                total=len(found),
+                cursor=cursor,
+            )
+
+        return self._reading.answer(question, asked, find)
+
+    def read(self, question: Question, name: str, *, action: str = "read") -> Page:
+        """One record, or its proof.
+
+        A record that is not covered is refused as one that does not exist is: SCOPE_NOT_COVERED.
+        Practitioners, organisations and locations are the steward's own: one of them is released
+        where a record of the patient that may be released refers to it.
+
+        Args:
+            question: who asks, and for what.
+            name: ``Type/id``.
+            action: "read" or "proof", as the log will say.
+
+        Raises:
+            InvalidRequest: there is no such type of resource; or see `Reading.answer`.
+        """
+        kind = name.partition("/")[0]
+        in_directory = kind in DIRECTORY_TYPES
+        asked = Asked(
+            action=action,
+            text=name if action == "read" else f"{name}/${action}",
+            types=_OWN_TYPES if in_directory else (kind,),
+            interactions="rs" if in_directory else "r",
+        )
+
+        def find(patient: Address, leave: Leave) -> Page:
+            if in_directory:
+                found = self._referred(patient, leave, name)
+            else:
+                found = self._repository.find(
+                    patient,
+                    lambda each: each.descriptor.record == name and leave.covers(each.descriptor),
+                )
+            if not found:
+                raise _nothing(name)
+            return Page(records=self._reading.release(question, found), total=1)
+
+        return self._reading.answer(question, asked, find)
+
+    def vread(self, question: Question, name: str, version: int, *, action: str = "vread") -> Page:
+        """One version of a record, or its proof, which tells whether it was superseded.
+
+        Args:
+            question: who asks, and for what.
+            name: ``Type/id``.
+            version: from 1.
+            action: "vread" or "proof", as the log will say.
+
+        Raises:
+            InvalidRequest: there is no such type of resource; or see `Reading.answer`.
+        """
+        which = f"{name}/_history/{version}"
+        asked = Asked(
+            action=action,
+            text=which if action == "vread" else f"{which}/${action}",
+            types=(name.partition("/")[0],),
+            interactions="r",
+        )
+
+        def find(patient: Address, leave: Leave) -> Page:
+            found = [
+                each
+                for each in self._repository.versions(patient, name)
+                if each.entry.version == version and leave.covers(each.descriptor)
+            ]
+            if not found:
+                raise _nothing(which)
+            return Page(records=self._reading.release(question, found), total=1)
+
+        return self._reading.answer(question, asked, find)
+
+    def _referred(self, patient: Address, leave: Leave, name: str) -> Sequence[Found]:
+        refers = self._repository.find(
+            patient, lambda each: name in each.references and leave.covers(each.descriptor)
+        )
+        if not refers:
+            return ()
+        return self._repository.find_directory(lambda each: each.descriptor.record == name)
+
+    def _page(
+        self,
+        question: Question,
+        asked: Asked,
+        ordered: Sequence[Found],
+        count: int,
+        start: str | None,
+        order: _Order,
+    ) -> tuple[Sequence[Found], str | None]:
+        """What stands on a page, and the cursor of the next one."""
+        rest = ordered
+        if start is not None:
+            rest = [each for each in ordered if order.after(start, each)]
+        page = rest[:count]
+        if not page or len(rest) == len(page):
+            return page, None
+        return page, self._cursors.write(_bound(question, asked), order.position(page[-1]))
+
+    def _start(self, question: Question, asked: Asked, cursor: str | None) -> str | None:
+        """The place that a page begins behind; None for the first page."""
+        return None if cursor is None else self._cursors.read(_bound(question, asked), cursor)
+
+
+def _bound(question: Question, asked: Asked) -> str:
+    """Everything that a cursor is for: who asks what, and for what."""
+    session = question.session
+    return f"{session.account} {session.by} {question.purpose} {asked.text}"
+
+
+def _nothing(name: str) -> AccessRefused:
+    return AccessRefused(Refusal.SCOPE_NOT_COVERED, f"Nothing that you may read is named {name}.")
