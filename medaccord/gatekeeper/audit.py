@@ -1,12 +1,13 @@
 """The patient's view of the log, and anchoring it."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from medaccord.chain.sender import Receipt
 from medaccord.core.documents import MAX_INTEGER, instant_text
@@ -14,15 +15,21 @@ from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import AccountId, Address, hex_digest
 from medaccord.core.log_filter import LogFilter
 from medaccord.core.refusals import Refusal
-from medaccord.gatekeeper.audit_log import Subject
+from medaccord.gatekeeper.audit_log import Event, Subject
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.log_anchor import LogAnchors
+from medaccord.gatekeeper.log_export import LogExport, LogForm
 from medaccord.gatekeeper.log_pages import MOST_COVERED, LogPage, LogPages
 from medaccord.gatekeeper.openapi import REFUSALS, SIGNED_IN, Tag
 from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
 from medaccord.gatekeeper.wire import AddressField, Form
+
+_EXPORTS: Final[dict[str, Any]] = {
+    "description": "The log; broken off where it cannot be read to its end.",
+    "content": {form.media_type: {"schema": {"type": "string"}} for form in LogForm},
+}
 
 PAGE: Final = 100
 """Lines that a page shows unless asked for more or fewer."""
@@ -82,6 +89,10 @@ class Audit:
         self._log = base.log
         self._pages = LogPages(base.engine, base.sealer)
         self._tallies = RefusalTallies(base)
+        self._export = LogExport(base)
+        self._ledger = base.ledger
+        self._steward = base.steward
+        self._chain_id = base.network.chain_id
         self._anchors = anchors
 
     def anchor(self) -> Receipt | None:
@@ -103,6 +114,45 @@ class Audit:
             AccessRefused: UNKNOWN_PATIENT, the account is no patient's here.
         """
         return self._log.subject(account, self._accounts.owner_of(account))
+
+    def export(self, account: Address, form: LogForm, *, url: str | None = None) -> Iterator[bytes]:
+        """The whole log about a patient, for the steward; that it was taken is logged first.
+
+        Args:
+            account: the patient's; the steward's for its own log.
+            form: how it is written.
+            url: where the gatekeeper is reached, for AuditEvents.
+
+        Returns:
+            Pieces to write one after the other; see `LogExport.pieces`.
+
+        Raises:
+            AccessRefused: UNKNOWN_PATIENT, the account is no patient's here; RECORD_UNVERIFIABLE, a
+                line was changed in the database, or is missing there.
+        """
+        subject = self._log.own() if account == self._steward else self.subject(account)
+        event = Event(
+            requester=self._steward,
+            by=None,
+            action="export-log",
+            query=form.value,
+            outcome="released",
+            reason="",
+            basis="",
+            consent=None,
+            records=(),
+            block=self._ledger.tip,
+        )
+        self._log.append(subject, event)
+        return self._export.pieces(subject, self._named(account), form, url=url)
+
+    def export_own(self, session: Session, form: LogForm, url: str) -> Iterator[bytes]:
+        """The whole log about the patient that is signed in; errors as `export`."""
+        subject = self.subject(session.account)
+        return self._export.pieces(subject, self._named(session.account), form, url=url)
+
+    def _named(self, account: Address) -> AccountId:
+        return AccountId(chain_id=self._chain_id, address=account)
 
     def show(
         self,
@@ -157,7 +207,7 @@ def _next(page: LogPage, count: int, wanted: LogFilter | None) -> str:
 
 
 def routes(audit: Audit, sign_in: SignIn, url: str) -> APIRouter:
-    """GET /audit."""
+    """GET /audit and GET /audit/export."""
     router = APIRouter()
 
     @router.get(
@@ -175,6 +225,23 @@ def routes(audit: Audit, sign_in: SignIn, url: str) -> APIRouter:
         if shown["next"] is not None:
             shown["next"] = f"{url}/audit?{shown['next']}"
         return JSONResponse(shown)
+
+    @router.get(
+        "/audit/export",
+        summary="The whole log, as FHIR AuditEvents, NDJSON or CSV",
+        tags=[Tag.LOG],
+        response_class=StreamingResponse,
+        responses={200: _EXPORTS, **REFUSALS},
+        openapi_extra=SIGNED_IN,
+    )
+    def export(
+        request: Request,
+        form: Annotated[LogForm, Query(alias="format")] = LogForm.FHIR,
+        patient: str | None = None,
+    ) -> StreamingResponse:
+        session = sign_in.fresh_session(request)
+        _require_own(session, patient)
+        return StreamingResponse(audit.export_own(session, form, url), media_type=form.media_type)
 
     return router
 
