@@ -71,27 +71,36 @@ def _resources(chance: random.Random, count: int) -> Iterator[dict[str, Any]]:
             yield _of(chance, patient, f"{patient}-{number}")
 
 
+def observation(chance: random.Random, patient: str, identity: str) -> dict[str, Any]:
+    """A value that a laboratory measured."""
+    day = _day(chance)
+    code, display, unit = chance.choice(_MEASURED)
+    return {
+        "resourceType": "Observation",
+        "id": identity,
+        "subject": {"reference": f"Patient/{patient}"},
+        "status": "final",
+        "category": [{"coding": [{"system": _CATEGORY, "code": "laboratory"}]}],
+        "code": _coded(_LOINC, code, display),
+        "effectiveDateTime": f"{day}T09:30:00+01:00",
+        "issued": f"{day}T09:30:00.123+01:00",
+        "valueQuantity": {
+            "value": round(chance.uniform(1, 200), 2),
+            "unit": unit,
+            "system": "http://unitsofmeasure.org",
+            "code": unit,
+        },
+    }
+
+
 def _of(chance: random.Random, patient: str, identity: str) -> dict[str, Any]:
     subject = {"reference": f"Patient/{patient}"}
     (kind,) = chance.choices(_KINDS, _SHARES)
     common = {"resourceType": kind, "id": identity, "subject": subject}
     day = _day(chance)
     if kind == "Observation":
-        code, display, unit = chance.choice(_MEASURED)
-        return common | {
-            "status": "final",
-            "category": [{"coding": [{"system": _CATEGORY, "code": "laboratory"}]}],
-            "code": _coded(_LOINC, code, display),
-            "effectiveDateTime": f"{day}T09:30:00+01:00",
-            "issued": f"{day}T09:30:00.123+01:00",
-            "performer": [{"reference": f"Practitioner/doctor-{chance.randrange(10)}"}],
-            "valueQuantity": {
-                "value": round(chance.uniform(1, 200), 2),
-                "unit": unit,
-                "system": "http://unitsofmeasure.org",
-                "code": unit,
-            },
-        }
+        performer = {"reference": f"Practitioner/doctor-{chance.randrange(10)}"}
+        return observation(chance, patient, identity) | {"performer": [performer]}
     if kind == "Condition":
         code, display = chance.choice(_DISEASES)
         return common | {

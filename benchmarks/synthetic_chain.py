@@ -40,7 +40,6 @@ GRANTEES: Final = 50
 CONSENTS_EACH: Final = 5
 """Consents of one patient, each to another organisation."""
 
-_PER_PATIENT: Final = 2 + CONSENTS_EACH  # a relationship takes two events
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -48,21 +47,23 @@ class SyntheticChain:
     """Every block and event follows from its number; none is kept.
 
     A block is a second, and holds ten events. The first blocks admit a steward and the grantees;
-    each patient then has an active relationship with the steward and five consents.
+    each patient then has an active relationship with the steward and some consents.
     """
 
-    def __init__(self, consents: int, *, terms: Digest) -> None:
+    def __init__(self, consents: int, *, terms: Digest, each: int = CONSENTS_EACH) -> None:
         """Think of a chain.
 
         Args:
             consents: how many there are at its head, rounded up to whole patients.
             terms: what each consent commits to.
+            each: consents of one patient, at most as many as there are grantees.
         """
-        self.patients = -(-consents // CONSENTS_EACH)
+        self._per_patient = 2 + each  # a relationship takes two events
+        self.patients = -(-consents // each)
         self.terms = terms
         self.steward = STEWARD
         self.grantees = [account("grantee", number) for number in range(GRANTEES)]
-        self.events = 1 + GRANTEES + self.patients * _PER_PATIENT
+        self.events = 1 + GRANTEES + self.patients * self._per_patient
         self.height = -(-self.events // PER_BLOCK)
         self.now = self.block(self.height).timestamp + timedelta(seconds=1)
 
@@ -87,6 +88,14 @@ class SyntheticChain:
     def patient(self, number: int) -> Address:
         """The account of one patient, from 0."""
         return account("patient", number)
+
+    def terms_of(self, number: int, place: int) -> Digest:
+        """What one of a patient's consents commits to."""
+        return self.terms
+
+    def consent_id(self, number: int, place: int) -> Digest:
+        """The id of one of a patient's consents."""
+        return word("consent", 1 + GRANTEES + number * self._per_patient + 2 + place)
 
     def grantee(self, patient: int, place: int) -> Address:
         """Whom one of a patient's consents lets read."""
@@ -132,13 +141,13 @@ class SyntheticChain:
                 contract=self.deployment.contracts["Registry"].address,
                 account=who,
                 by=who,
-                roles=int(Role.STEWARD),
+                roles=int(Role.STEWARD | Role.EMERGENCY),
                 key=word("key", index),
                 profile=word("profile", index),
                 emergency_from=0,
                 **place,
             )
-        number, step = divmod(index - 1 - GRANTEES, _PER_PATIENT)
+        number, step = divmod(index - 1 - GRANTEES, self._per_patient)
         patient = self.patient(number)
         if step < 2:
             made = events.RelationshipProposed if step == 0 else events.RelationshipAccepted
@@ -157,9 +166,9 @@ class SyntheticChain:
             contract=self.deployment.contracts["Consents"].address,
             patient=patient,
             grantee=self.grantee(number, step - 2),
-            consent_id=word("consent", index),
+            consent_id=self.consent_id(number, step - 2),
             by=patient,
-            terms=self.terms,
+            terms=self.terms_of(number, step - 2),
             valid_from=start,
             valid_until=start + 10 * 365 * 86_400,
             request=digest(bytes(32)),
@@ -180,10 +189,16 @@ class SyntheticNode(BaseProvider):
         """
         super().__init__()
         self._chain = chain
-        served = range((chain.height if upto is None else upto) + 1)
-        self._logs = {number: self._write_logs(number) for number in served}
-        self._blocks = {number: self._write_block(number) for number in served}
+        self._logs: dict[int, str] = {}
+        self._blocks: dict[int, str] = {}
+        for number in range((chain.height if upto is None else upto) + 1):
+            self.serve(number)
         self._blocks.setdefault(chain.height, self._write_block(chain.height))
+
+    def serve(self, number: int) -> None:
+        """Serve a block from now on, with everything that happened in it."""
+        self._logs[number] = self._write_logs(number)
+        self._blocks[number] = self._write_block(number)
 
     def network(self) -> Network:
         """Connect to it."""
