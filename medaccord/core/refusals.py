@@ -1,6 +1,7 @@
 """The reasons for which a gatekeeper refuses to release a record."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Refusal(StrEnum):
@@ -30,3 +31,15 @@ class Refusal(StrEnum):
     RECORD_UNVERIFIABLE = "record-unverifiable"
     NOT_SIGNED_IN = "not-signed-in"
     UNKNOWN_PATIENT = "unknown-patient"
+    MAY_NOT_ASK = "may-not-ask"
+
+
+IN_DOUBT: Final = frozenset(
+    {
+        Refusal.CHAIN_UNREACHABLE,
+        Refusal.LEDGER_BEHIND,
+        Refusal.HEAD_TOO_OLD,
+        Refusal.CLOCKS_APART,
+    }
+)
+"""Refusals that say nothing about the asker: it may ask again when the chain is in reach."""

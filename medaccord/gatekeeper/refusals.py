@@ -47,7 +47,7 @@ from medaccord.core.errors import (
     StoreFailed,
     TransportError,
 )
-from medaccord.core.refusals import Refusal
+from medaccord.core.refusals import IN_DOUBT, Refusal
 from medaccord.fhir.answers import operation_outcome
 from medaccord.gatekeeper.errors import (
     BodyTooLarge,
@@ -66,16 +66,6 @@ _log = logging.getLogger(__name__)
 FHIR_JSON: Final = "application/fhir+json"
 REVERT_HEADER: Final = "Medaccord-Revert"
 """What a contract returned as it refused, in hex, so that a client can tell it in its own terms."""
-
-IN_DOUBT: Final = frozenset(
-    {
-        Refusal.CHAIN_UNREACHABLE,
-        Refusal.LEDGER_BEHIND,
-        Refusal.HEAD_TOO_OLD,
-        Refusal.CLOCKS_APART,
-    }
-)
-"""Refusals that say nothing about the asker: it may ask again when the chain is in reach."""
 
 _CLASSES: Final[tuple[tuple[type[MedaccordError], int, str], ...]] = (
     (EnrolmentRefused, 403, "forbidden"),
