@@ -122,9 +122,6 @@ class Gatekeeper:
         self.relay = Relay(base, openings=self.openings)
         self.inbox = Inbox(base)
         self.telling = Telling(base, self.streams)
-        posting = Posting(networks=webhook_networks)
-        self.webhooks = Webhooks(base, posting=posting)
-        self._delivery = WebhookDelivery(base, webhooks=self.webhooks, posting=posting)
         self.audit = Audit(base, anchors=LogAnchors(base))
         repository = RecordRepository(
             base.engine, base.sealer, base.names, base.steward, base.ledger
@@ -150,6 +147,9 @@ class Gatekeeper:
             cursors=Cursors(base.secret_for("cursor")),
         )
         self.tokens = Tokens(base, directory=self.directory)
+        posting = Posting(networks=webhook_networks)
+        self.webhooks = Webhooks(base, tokens=self.tokens, posting=posting)
+        self._delivery = WebhookDelivery(base, webhooks=self.webhooks, posting=posting)
         self.importing = Importing(
             base,
             importer=Importer(

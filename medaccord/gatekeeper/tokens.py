@@ -123,11 +123,7 @@ class Tokens:
         if row is None or self._standing.clock() >= row.expires_at:
             raise refused("the token is unknown or has ended: sign in again")
         self._standing.refresh()
-        if row.key is not None:
-            if not self._directory.carries(row.account, row.key):
-                raise refused("the profile in force no longer has the key that signed in")
-        elif not self._standing.authorised(row.account, row.by, Power.READ):
-            raise refused("the key that signed in no longer acts for this account")
+        self.require_acting(row.account, row.by, row.key)
         return Session(
             account=row.account,
             by=row.by,
@@ -135,6 +131,18 @@ class Tokens:
             key=row.key,
             expires_at=row.expires_at,
         )
+
+    def require_acting(self, account: Address, by: Address, key: str | None) -> None:
+        """Refuse what signed in where it no longer acts for its account; fields as of `Session`.
+
+        Raises:
+            AccessRefused: NOT_SIGNED_IN.
+        """
+        if key is not None:
+            if not self._directory.carries(account, key):
+                raise refused("the profile in force no longer has the key that signed in")
+        elif not self._standing.authorised(account, by, Power.READ):
+            raise refused("the key that signed in no longer acts for this account")
 
     def fresh_session(self, request: Request) -> Session:
         """As `session`, and the ledger is known to be up to date.

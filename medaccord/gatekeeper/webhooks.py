@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
-from medaccord.chain.powers import Power
+from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address, address
 from medaccord.core.webhook_signatures import secret_text
 from medaccord.gatekeeper.errors import Conflict, NotFound
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.posting import Posting
 from medaccord.gatekeeper.recipients import Recipients
-from medaccord.gatekeeper.tokens import Session
+from medaccord.gatekeeper.tokens import Session, Tokens
 from medaccord.records.sealed_rows import WEBHOOKS
 from medaccord.records.sealer import Columns, SealedColumns
 from medaccord.store import reading, writing
@@ -41,7 +41,8 @@ class Webhook:
         id: names it.
         account: who is told.
         url: where.
-        by: the key that made it.
+        by: the key that made it; as of `Session`.
+        key: thumbprint of the key of the profile that made it; as of `Session`.
         made_at: when it was made; what was told before is not posted.
         delivered_upto: id of the last notice it took.
         failures: tries in a row that failed.
@@ -53,6 +54,7 @@ class Webhook:
     account: Address
     url: str
     by: Address
+    key: str | None
     made_at: datetime
     delivered_upto: int
     failures: int
@@ -63,14 +65,14 @@ class Webhook:
 class Webhooks:
     """Makes, shows, resumes and deletes them."""
 
-    def __init__(self, base: Foundation, *, posting: Posting) -> None:
+    def __init__(self, base: Foundation, *, tokens: Tokens, posting: Posting) -> None:
         """Have them posted to as `posting` allows."""
         self._engine = base.engine
         self._clock = base.clock
         self._notices = base.notices
         self._names = base.names
         self._sealer = base.sealer
-        self._standing = base.standing
+        self._tokens = tokens
         self._recipients = Recipients(base)
         self._posting = posting
 
@@ -88,8 +90,9 @@ class Webhooks:
         self._recipients.require(session.account)
         self._posting.check(url)
         secret, now = secret_text(os.urandom(_SECRET_BYTES)), self._clock()
+        webhook_id = os.urandom(_ID_BYTES).hex()
         row = {
-            "id": os.urandom(_ID_BYTES).hex(),
+            "id": webhook_id,
             "account": session.account,
             "made_at": now,
             "delivered_upto": self._notices.newest(),
@@ -101,9 +104,9 @@ class Webhooks:
             count = select(func.count()).select_from(webhook).where(of_account)
             if connection.execute(count).scalar_one() >= MAX_WEBHOOKS:
                 raise Conflict(f"an account has at most {MAX_WEBHOOKS} webhooks: delete one")
-            sealed = self._seal(row, url=url, secret=secret, by=session.by)
+            sealed = self._seal(session, row, url, secret)
             connection.execute(insert(webhook).values(**row, **sealed))
-        return self.get(session, row["id"]), secret
+        return self.get(session, webhook_id), secret
 
     def list(self, session: Session) -> tuple[Webhook, ...]:
         """Those of whoever is signed in, oldest first."""
@@ -136,7 +139,7 @@ class Webhooks:
         known, secret = self._own(session, webhook_id)
         values = {"failures": 0, "next_at": self._clock(), "stopped_at": None}
         with writing(self._engine) as connection:
-            sealed = self._seal({"id": known.id}, url=known.url, secret=secret, by=session.by)
+            sealed = self._seal(session, {"id": known.id}, known.url, secret)
             again = update(webhook).where(*_of(session, webhook_id))
             connection.execute(again.values(**values, **sealed))
         return self.get(session, webhook_id)
@@ -144,8 +147,11 @@ class Webhooks:
     def open(self, row: Row[Any]) -> tuple[str, str] | None:
         """Address and secret of a row, to post there; None where that ended with its key."""
         known, secret = self._read(row)
-        acts = self._standing.authorised(known.account, known.by, Power.READ)
-        return (known.url, secret) if acts else None
+        try:
+            self._tokens.require_acting(known.account, known.by, known.key)
+        except AccessRefused:
+            return None
+        return known.url, secret
 
     def _own(self, session: Session, webhook_id: str) -> tuple[Webhook, str]:
         with reading(self._engine) as connection:
@@ -154,13 +160,14 @@ class Webhooks:
             raise _unknown()
         return self._read(row)
 
-    def _seal(self, row: Columns, *, url: str, secret: str, by: Address) -> SealedColumns:
-        content = json.dumps({"url": url, "secret": secret, "by": by}).encode()
-        return self._sealer.seal(self._names.steward, content, WEBHOOKS.context(row))
+    def _seal(self, session: Session, row: Columns, url: str, secret: str) -> SealedColumns:
+        content = {"url": url, "secret": secret, "by": session.by, "key": session.key}
+        sealed = json.dumps(content).encode()
+        return self._sealer.seal(self._names.steward, sealed, WEBHOOKS.context(row))
 
     def _read(self, row: Row[Any]) -> tuple[Webhook, str]:
         context = WEBHOOKS.context(row._mapping)
-        content: Mapping[str, str] = json.loads(
+        content: Mapping[str, Any] = json.loads(
             self._sealer.open(self._names.steward, row._mapping, context)
         )
         known = Webhook(
@@ -168,6 +175,7 @@ class Webhooks:
             account=Address(row.account),
             url=content["url"],
             by=address(content["by"]),
+            key=content["key"],
             made_at=row.made_at,
             delivered_upto=row.delivered_upto,
             failures=row.failures,
