@@ -16,15 +16,17 @@ class ReadNotices:
         self._notices = base.notices
         self._ledger = base.ledger
 
-    def along(self, patient: Address, session: Session) -> Along | None:
+    def along(self, patient: Address | None, session: Session) -> Along | None:
         """What `AuditLog.append` takes along where a patient is told of what it writes.
 
         What somebody reads of itself it is not told of; what a delegate reads for it, it is.
 
         Args:
-            patient: whose records are released.
+            patient: whose records are released; None where they are nobody's.
             session: to whom.
         """
+        if patient is None:
+            return None
         if session.account == patient and session.by == self._ledger.controller(patient):
             return None
 

@@ -26,6 +26,7 @@ from medaccord.gatekeeper.audit_log import Event, Subject
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.leave import Leave
+from medaccord.gatekeeper.read_notices import ReadNotices
 from medaccord.gatekeeper.receipts import Receipts
 from medaccord.gatekeeper.tokens import Session
 from medaccord.records import Found, Owner, Record, RecordRepository
@@ -124,6 +125,7 @@ class _Try:
     page: Page
     subject: Subject
     owner: Owner | None
+    patient: Address | None = None
     facts: Facts | None = None
     leave: Leave | None = None
 
@@ -145,6 +147,7 @@ class Reading:
         self._standing = base.standing
         self._metrics = base.metrics
         self._log = base.log
+        self._notices = ReadNotices(base)
         self._facts = facts
         self._repository = repository
         self._wrapping = wrapping
@@ -183,6 +186,7 @@ class Reading:
                 records=tuple(f"{each.name}/{each.version}" for each in page.records),
                 block=block or page.block,
             ),
+            along=None if refusal else self._notices.along(tried.patient, question.session),
         )
         # From here on the entry is on the disk, and the answer may leave.
         return replace(
@@ -258,7 +262,9 @@ class Reading:
             page = find(patient, leave)
         except AccessRefused as refusal:
             page = Page(refusal=refusal)
-        return _Try(page=page, subject=subject, owner=owner, facts=facts, leave=leave)
+        return _Try(
+            page=page, subject=subject, owner=owner, patient=patient, facts=facts, leave=leave
+        )
 
     def _unknown(self, question: Question) -> _Try:
         """What everybody is answered to whom an id means nothing, whatever is here."""
