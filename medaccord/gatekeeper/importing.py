@@ -5,6 +5,7 @@ An import whose anchors could not be sent stays prepared; `finish` anchors what 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from medaccord.chain.sender import Receipt
 from medaccord.core.errors import AccessRefused
@@ -18,6 +19,9 @@ from medaccord.records import Imported, Importer, Owner
 from medaccord.records.patients import accounts_of
 from medaccord.records.sources import Progress
 from medaccord.store import reading
+
+_UPGRADED: Final = 100
+"""Patients at once whose index is brought up to date, so that others are served in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,14 @@ class Importing:
             TransportError: the chain is out of reach: call again later.
         """
         return self._anchors.finish()
+
+    def upgrade(self) -> int:
+        """Bring some of what earlier versions of the program wrote up to date; see `Importer`.
+
+        Raises:
+            StoreFailed: the database is out of reach.
+        """
+        return self._importer.upgrade(most=_UPGRADED)
 
     def _anchored(self, imported: Imported) -> ImportReport:
         made = self._anchors.anchor({batch.topic for batch in imported.batches})

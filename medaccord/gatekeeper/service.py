@@ -21,7 +21,7 @@ from medaccord.gatekeeper import webhook_delivery
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.backend_services import BackendServices
-from medaccord.gatekeeper.background import LOCK, Background, Repeating
+from medaccord.gatekeeper.background import Background, Repeating
 from medaccord.gatekeeper.batch_anchor import BatchAnchors
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
@@ -61,7 +61,6 @@ from medaccord.records.export import Exported, ExportForm
 from medaccord.records.sources import Progress
 from medaccord.records.wrapping import Wrapping
 from medaccord.store import open_engine
-from medaccord.store.locks import exclusive
 
 BOUNDS: Final = Bounds(
     max_node_silence=timedelta(seconds=30),
@@ -169,6 +168,7 @@ class Gatekeeper:
             Repeating("finish-imports", self.anchor_pending, every=retry_interval),
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
+            Repeating("tell-search-values", self.importing.upgrade, every=retry_interval),
             Repeating("forget-notices", base.notices.forget_old, every=log_interval),
             Repeating("post-notices", self._delivery.deliver, every=webhook_delivery.EVERY),
         )
@@ -344,8 +344,7 @@ class Gatekeeper:
         self.drain()
         self._stop()
         try:
-            with exclusive(self._base.engine, LOCK):  # two at once would be in each other's way
-                self.audit.anchor()
+            self.audit.anchor()
         except MedaccordError as error:
             _log.warning("the log is anchored after the next start: %s", error)
         finally:

@@ -33,6 +33,7 @@ from medaccord.records.pseudonyms import Owner, Pseudonyms
 from medaccord.records.sealer import Sealer
 from medaccord.records.sources import Counter, OneBundle, Progress, RecordSource
 from medaccord.records.staging import Staging, staging_folder
+from medaccord.records.upgrading import upgrade_some
 from medaccord.store import reading, writing
 from medaccord.store.tables import imported_file, record_index, record_version
 
@@ -231,6 +232,20 @@ class Importer:
                 except _Moved as moved:
                     parts |= {owner: prepare(owner) for owner in moved.owners}
         return _report(held, batches, left_out=len(owners) - len(held), names=self._names)
+
+    def upgrade(self, *, most: int) -> int:
+        """Write what indexes of earlier versions lack, so that searches need not open records.
+
+        Args:
+            most: patients, at most.
+
+        Returns:
+            How many were written; 0 where none lacks anything.
+
+        Raises:
+            StoreFailed: the database is out of reach.
+        """
+        return upgrade_some(self._engine, self._sealer, self._names, self._descriptor, most=most)
 
     def _descriptor(self, resource: Resource) -> Descriptor:
         return describe(resource, unlabelled=self._unlabelled, labels=self._labels)

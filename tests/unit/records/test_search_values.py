@@ -14,13 +14,11 @@ from sqlalchemy import select, update
 from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
-from medaccord.fhir.resources import describe
 from medaccord.fhir.search import SearchQuery
 from medaccord.fhir.search_values import VALUES_FORMAT, SearchValues
-from medaccord.records import Owner, Sealer
+from medaccord.records import Importer, Owner, Sealer
 from medaccord.records.index import Index, index_text, load_index, save_index, seal_index
 from medaccord.records.sealer import Columns
-from medaccord.records.upgrading import upgrade_some
 from medaccord.store import reading, tables, writing
 from tests.unit.records.conftest import NOW, Hospital, bundle, observation, practitioner
 
@@ -142,8 +140,8 @@ def loaded(hospital: Hospital, owner: Owner) -> Index:
 
 
 def upgraded(hospital: Hospital, *, sealer: Sealer | None = None) -> int:
-    sealer = sealer or Sealer(hospital.keys)
-    return upgrade_some(hospital.engine, sealer, hospital.names, describe, most=10)
+    keyed = sealer or Sealer(hospital.keys)
+    return Importer(hospital.engine, keyed, hospital.names, hospital.account).upgrade(most=10)
 
 
 @EARLIER
