@@ -18,6 +18,7 @@ from medaccord.core.identifiers import Address
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resources import UNLABELLED
 from medaccord.gatekeeper import webhook_delivery
+from medaccord.gatekeeper.access import Access
 from medaccord.gatekeeper.app import create_app
 from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.backend_services import BackendServices
@@ -47,6 +48,7 @@ from medaccord.gatekeeper.relay import Relay
 from medaccord.gatekeeper.server import GRACE, RunningServer, bind, serve, url_of
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Tokens
+from medaccord.gatekeeper.watching import Watching
 from medaccord.gatekeeper.webhook_delivery import WebhookDelivery
 from medaccord.gatekeeper.webhooks import Webhooks
 from medaccord.gatekeeper.whose import Whose
@@ -88,6 +90,7 @@ class Gatekeeper:
         metrics: what this process counts about itself.
         enrolment, relay, openings, inbox, questions, whose, audit, directory, importing, exporting,
             erasing: its parts, each named for what it does.
+        access, watching: say what is allowed, when asked and when it changes.
         telling: tells accounts their notices.
         webhooks: where accounts have their notices posted.
         streams: the event streams it has open.
@@ -127,6 +130,8 @@ class Gatekeeper:
         )
         self.exporting = Exporting(base, repository=repository)
         facts = FactsOf(base, self.openings)
+        self.access = Access(base, facts=facts, repository=repository)
+        self.watching = Watching(base, access=self.access, streams=self.streams)
         self.directory = Directory(base)
         self.whose = Whose(base)
         self.questions = Questions(
