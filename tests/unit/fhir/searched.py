@@ -25,7 +25,11 @@ class Searched:
 def searched(
     kind: str, *, name: str = "x", updated: datetime = TAKEN_IN, **members: Any
 ) -> Searched:
-    resource = Resource(type=kind, id=name, value={"resourceType": kind, "id": name, **members})
+    value = {"resourceType": kind, "id": name, **members}
+    return searched_as(Resource(type=kind, id=name, value=value), updated=updated)
+
+
+def searched_as(resource: Resource, *, updated: datetime = TAKEN_IN) -> Searched:
     return Searched(
         descriptor=describe(resource),
         values=values_of(resource),

@@ -183,19 +183,19 @@ def test_index_of_before_is_left_when_it_is_changed_meanwhile(
 ) -> None:
     put_back(hospital, anna, as_before)
 
+    disturbed: list[str] = []
+
     class Disturbed(Sealer):
         """Lets an import come in between, once records are being opened."""
 
         def open(self, owner: Owner, columns: Columns, context: bytes) -> bytes:
-            nonlocal disturbed
             if not disturbed and "record" in columns:
-                disturbed = True
+                disturbed.append(owner)
                 hospital.take_in(bundle(observation("o9", "9.0")), patient)
             return super().open(owner, columns, context)
 
-    disturbed = False
     assert upgraded(hospital, sealer=Disturbed(hospital.keys)) == 0
-    assert disturbed
+    assert disturbed == [anna]
     assert names(hospital, patient, ("status", "final")) == ["o0", "o2", "o9"]
 
 
