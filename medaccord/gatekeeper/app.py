@@ -8,10 +8,12 @@ from starlette.types import ASGIApp
 
 from medaccord import __version__
 from medaccord.gatekeeper import (
+    access_api,
     audit,
     backend_services,
     directory,
     enrolment,
+    everything_api,
     fhir_api,
     health,
     inbox,
@@ -50,6 +52,7 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
     )
     refusals.install(app)
     desk = gatekeeper.sign_in(url)
+    asking, answers = gatekeeper.fhir_requests(desk), FhirAnswers(url)
     for router in (
         sign_in.routes(desk),
         backend_services.routes(gatekeeper.backend_services(url)),
@@ -60,9 +63,9 @@ def create_app(gatekeeper: Gatekeeper, url: str) -> ASGIApp:
         inbox.routes(gatekeeper.inbox, desk),
         notice_api.routes(gatekeeper.telling, desk),
         webhook_api.routes(gatekeeper.webhooks, desk),
-        fhir_api.routes(
-            gatekeeper.questions, gatekeeper.fhir_requests(desk), FhirAnswers(url), url
-        ),
+        everything_api.routes(gatekeeper.questions, asking, answers),
+        fhir_api.routes(gatekeeper.questions, asking, answers, url),
+        access_api.routes(gatekeeper.access, gatekeeper.watching, desk),
         audit.routes(gatekeeper.audit, desk, url),
         directory.routes(gatekeeper.directory),
         health.routes(gatekeeper.readying),

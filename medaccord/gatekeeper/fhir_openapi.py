@@ -27,6 +27,23 @@ ANSWER: Final = {
 PROOF: Final = {JSON: {"schema": _DOCUMENT}}
 STATEMENT: Final = {FHIR_JSON: {"schema": _RESOURCE}}
 
+PARAMETERS: Final = {
+    "type": "object",
+    "required": ["resourceType"],
+    "properties": {
+        "resourceType": {"const": "Parameters"},
+        "parameter": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": _TEXT},
+            },
+        },
+    },
+}
+"""What an operation takes by POST."""
+
 
 def _query(name: str, description: str, schema: dict[str, Any] | None = None) -> Parameter:
     return {"name": name, "in": "query", "description": description, "schema": schema or _TEXT}

@@ -33,6 +33,9 @@ ENVELOPES: Final = "application/vnd.medaccord.envelope+json"
 
 FORMAT: Final = "_format"
 
+PATIENT_PARAMETERS: Final = ("patient", "subject", "patient.identifier", "subject.identifier")
+"""Parameters that name the patient, whatever else is asked for."""
+
 _FORMATS: Final = {
     "json": FHIR_JSON,
     "text/json": FHIR_JSON,
@@ -42,7 +45,6 @@ _FORMATS: Final = {
 }
 _ANY: Final = frozenset({"*/*", "application/*"})
 _NO_WEIGHT = re.compile(r"q=0(?:\.0{0,3})?", re.ASCII)
-_PATIENT_PARAMETERS: Final = ("patient", "subject", "patient.identifier", "subject.identifier")
 _MAX_FIELDS: Final = 200
 
 Pairs = list[tuple[str, str]]
@@ -181,7 +183,7 @@ def patient_only(pairs: Pairs) -> Pairs:
     Raises:
         InvalidRequest: there is another one.
     """
-    known = (*_PATIENT_PARAMETERS, FORMAT)
+    known = (*PATIENT_PARAMETERS, FORMAT)
     if unknown := [name for name, _ in pairs if name not in known]:
         raise InvalidRequest(f"reading one record takes no parameter {unknown[0]!r}")
     return without_format(pairs)
