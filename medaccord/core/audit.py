@@ -67,6 +67,8 @@ class AuditEntry:
         records: Versions released, ``Type/id/version`` each.
         block: Where the chain stood; None where it could not be reached.
         salt: 32 fresh random bytes.
+        request: Id of the request that it is about, as the answer named it; None where there was
+            none, and in lines of before there were ids.
 
     Raises:
         InvalidDocument: The number is below 1, the time has no time zone, the outcome is unknown.
@@ -87,6 +89,7 @@ class AuditEntry:
     records: tuple[str, ...]
     block: BlockRef | None
     salt: Digest
+    request: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what has no canonical form."""
@@ -125,6 +128,7 @@ class AuditEntry:
                 "timestamp": instant_text(block.timestamp),
             },
             "salt": hex_digest(self.salt),
+            **({} if self.request is None else {"request": self.request}),
         }
 
     @property
@@ -144,7 +148,9 @@ class AuditEntry:
         Raises:
             InvalidDocument: It is malformed, of another profile, or a member does not fit.
         """
-        reader = DocumentReader.open(document, profile=PROFILE, required=_REQUIRED)
+        reader = DocumentReader.open(
+            document, profile=PROFILE, required=_REQUIRED, optional=("request",)
+        )
         return cls(
             number=reader.integer("number", minimum=1),
             relationship=reader.digest("relationship"),
@@ -160,6 +166,7 @@ class AuditEntry:
             records=reader.texts("records"),
             block=None if reader.null("block") else _block(reader),
             salt=reader.digest("salt"),
+            request=reader.text("request") if reader.has("request") else None,
         )
 
 

@@ -49,6 +49,7 @@ RECORD_UNVERIFIABLE, NOT_SIGNED_IN and UNKNOWN_PATIENT are refusals of the gatek
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from medaccord.core.blocks import BlockRef
@@ -334,37 +335,30 @@ def _consent(
 ) -> _WayIn | AccessRefused:
     """The way in by one consent: open, or refused at the first check that fails."""
     name = f"Consent {hex_digest(state.consent_id)}"
+    refused = partial(AccessRefused, consent=state.consent_id)
     if not state.granted and not state.revoked:
         return AccessRefused(Refusal.NO_CONSENT, f"{name} is not granted on chain.")
     if state.revoked:
-        return AccessRefused(Refusal.CONSENT_REVOKED, f"{name} was revoked.")
+        return refused(Refusal.CONSENT_REVOKED, f"{name} was revoked.")
     if not state.epoch_current:
-        return AccessRefused(
+        return refused(
             Refusal.CONSENT_EPOCH_ENDED, f"{name} ended when the patient revoked everything."
         )
     if moment.later >= state.valid_until:
-        return AccessRefused(Refusal.CONSENT_ENDED, f"{name} ended at {_at(state.valid_until)}.")
+        return refused(Refusal.CONSENT_ENDED, f"{name} ended at {_at(state.valid_until)}.")
     if moment.earlier < state.valid_from:
-        return AccessRefused(
-            Refusal.CONSENT_NOT_STARTED, f"{name} starts at {_at(state.valid_from)}."
-        )
+        return refused(Refusal.CONSENT_NOT_STARTED, f"{name} starts at {_at(state.valid_from)}.")
     if terms is None:
-        return AccessRefused(Refusal.TERMS_MISSING, f"The terms of {name} were not handed in.")
+        return refused(Refusal.TERMS_MISSING, f"The terms of {name} were not handed in.")
     if terms.commitment != state.terms_commitment:
-        return AccessRefused(
-            Refusal.TERMS_MISMATCH, f"The terms handed in are not those of {name}."
-        )
+        return refused(Refusal.TERMS_MISMATCH, f"The terms handed in are not those of {name}.")
     if not terms.names(AccountId(chain_id=facts.freshness.head.chain_id, address=facts.steward)):
-        return AccessRefused(Refusal.STEWARD_NOT_NAMED, f"{name} is not about this steward.")
+        return refused(Refusal.STEWARD_NOT_NAMED, f"{name} is not about this steward.")
     if query.purpose not in terms.purposes:
-        return AccessRefused(
-            Refusal.PURPOSE_NOT_COVERED, f"{name} is not for {query.purpose.words}."
-        )
+        return refused(Refusal.PURPOSE_NOT_COVERED, f"{name} is not for {query.purpose.words}.")
     scopes = _allowing(terms.scopes, query)
     if not scopes:
-        return AccessRefused(
-            Refusal.SCOPE_NOT_COVERED, f"{name} does not cover {query.resource_type}."
-        )
+        return refused(Refusal.SCOPE_NOT_COVERED, f"{name} does not cover {query.resource_type}.")
     return _WayIn(
         grant=Grant(consent_id=state.consent_id, terms=terms, scopes=scopes),
         reason=f"{name} is in force until {_at(state.valid_until)}.",

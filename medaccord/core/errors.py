@@ -178,13 +178,15 @@ class AccessRefused(MedaccordError):
     Attributes:
         reason: The coded reason.
         detail: One sentence for a person, free of anything about records not released.
+        consent: Id of the consent that does not lead to it; None where it is about none.
     """
 
-    def __init__(self, reason: Refusal, detail: str) -> None:
-        """Give the coded reason and one sentence for a person."""
+    def __init__(self, reason: Refusal, detail: str, *, consent: bytes | None = None) -> None:
+        """Give the coded reason, one sentence for a person, and the consent it is about."""
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.consent = consent
 
 
 class VerificationFailed(MedaccordError):

@@ -14,8 +14,7 @@
 AuthZ-Role is a subtype of the same guide, which has no profile for it: AuthZconsent demands a
 consent. In the steward's own log, which is about no patient, the profiles are Read and Query, and
 every decision is AuthZ-Role. A log says nothing of networks, which the profiles demand: their
-addresses are absent, and said to be unknown. What identifies a request is the commitment of its
-line, which its receipt names as well.
+addresses are absent, and said to be unknown.
 
 Source: IHE ITI Basic Audit Log Patterns (BALP) 1.1, profiles PatientRead, PatientQuery and
 AuthZconsent; FHIR R4 AuditEvent; ISO 21089:2017 for the lifecycle of records.
@@ -134,7 +133,7 @@ class _Line:
                     "role": _coding(f"{_TERMINOLOGY}object-role", "4", "Domain Resource"),
                 },
                 *self._patient(),
-                self._request(),
+                *self._request(),
             ],
         )
 
@@ -160,7 +159,7 @@ class _Line:
                     "query": base64.b64encode(self._asked.encode()).decode(),
                 },
                 *self._patient(),
-                self._request(),
+                *self._request(),
                 *(_released(each) for each in entry.records),
             ],
         )
@@ -326,11 +325,16 @@ class _Line:
             "type": _coding("http://hl7.org/fhir/resource-types", "Consent", "Consent"),
         }
 
-    def _request(self) -> Event:
-        return {
-            "what": {"identifier": {"value": hex_digest(self._entry.commitment)}},
-            "type": _coding(f"{_BALP}CodeSystem/BasicAuditEntityType", "XrequestId"),
-        }
+    def _request(self) -> list[Event]:
+        """The id of the request, which its answer named as well."""
+        if self._entry.request is None:
+            return []
+        return [
+            {
+                "what": {"identifier": {"value": self._entry.request}},
+                "type": _coding(f"{_BALP}CodeSystem/BasicAuditEntityType", "XrequestId"),
+            }
+        ]
 
 
 def _purpose_in(entry: AuditEntry) -> tuple[str, Purpose | None]:

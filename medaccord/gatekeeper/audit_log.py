@@ -8,7 +8,7 @@ they can be erased and the chain still verifies.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -18,6 +18,7 @@ from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_k
 from medaccord.core.blocks import BlockRef
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.gatekeeper.group_commit import GroupCommit
+from medaccord.gatekeeper.observing import request_id
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
 from medaccord.store.tables import audit_entry
@@ -25,7 +26,10 @@ from medaccord.store.tables import audit_entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What an entry says beside its number, time and salt; the fields are those of `AuditEntry`."""
+    """What an entry says beside its number, time and salt; the fields are those of `AuditEntry`.
+
+    The id of the request is that of the one being answered here and now, if there is one.
+    """
 
     requester: Address | None
     by: Address | None
@@ -37,6 +41,7 @@ class Event:
     consent: Digest | None
     records: tuple[str, ...]
     block: BlockRef | None
+    request: str | None = field(default_factory=request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +169,7 @@ class AuditLog:
             records=event.records,
             block=event.block,
             salt=digest(os.urandom(32)),
+            request=event.request,
         )
 
     def _row(self, entry: AuditEntry, head: Digest, owner: Owner) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.errors import Conflict
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
@@ -81,6 +82,7 @@ class Inbox:
         self._ledger = base.ledger
         self._sealer = base.sealer
         self._log = base.log
+        self._tallies = RefusalTallies(base)
         self._notices = base.notices
 
     def take(self, document: Mapping[str, Any], by: Address, signature: bytes) -> Digest:
@@ -118,7 +120,7 @@ class Inbox:
         except AccessRefused as refusal:
             proven = self._standing.authorised(requester, by, Power.REQUEST)
             named = requester if proven else None  # anybody can write an organisation's name
-            self._log.append(subject, _refused(named, by, found, refusal))
+            self._tallies.append(subject, _refused(named, by, found, refusal))
             raise
         now = self._standing.clock()
         content = {"request": request.document(), "by": by, "signature": "0x" + signature.hex()}

@@ -63,7 +63,11 @@ class Leave:
         if not permits:
             assert first is not None  # at least one was asked about
             if len(types) > 1 and first.reason is Refusal.SCOPE_NOT_COVERED:
-                raise AccessRefused(first.reason, "No consent covers a type that was asked for.")
+                raise AccessRefused(
+                    first.reason,
+                    "No consent covers a type that was asked for.",
+                    consent=first.consent,
+                )
             raise first
         emergency = facts.emergency
         return cls(

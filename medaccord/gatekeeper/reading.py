@@ -18,7 +18,7 @@ from medaccord.core.decision import check_freshness
 from medaccord.core.envelopes import Envelope
 from medaccord.core.errors import AccessRefused, InvalidRequest
 from medaccord.core.facts import Facts, Query
-from medaccord.core.identifiers import Address
+from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
 from medaccord.core.refusals import Refusal
@@ -28,6 +28,7 @@ from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.leave import Leave
 from medaccord.gatekeeper.read_notices import ReadNotices
 from medaccord.gatekeeper.receipts import Receipts
+from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.tokens import Session
 from medaccord.records import Found, Owner, Record, RecordRepository
 from medaccord.records.wrapping import Wrapping
@@ -102,7 +103,8 @@ class Page:
         cursor: where the next page begins; None on the last.
         refusal: why nothing is released; None where something may be.
         receipt: the steward's signature that this was logged; None where the log is the steward's
-            own, since the patient is none of its, or none that the asker knows of.
+            own, since the patient is none of its, or none that the asker knows of, and where the
+            refusal was counted and has no line of its own.
         block: where the chain stood; None where it has not been reached since the start.
     """
 
@@ -147,6 +149,7 @@ class Reading:
         self._standing = base.standing
         self._metrics = base.metrics
         self._log = base.log
+        self._tallies = RefusalTallies(base)
         self._notices = ReadNotices(base)
         self._facts = facts
         self._repository = repository
@@ -172,7 +175,7 @@ class Reading:
         page, own = tried.page, self._log.own()
         block = None if tried.facts is None else tried.facts.freshness.head
         refusal, leave = page.refusal, tried.leave
-        logged = self._log.append(
+        logged = self._tallies.append(
             tried.subject,
             Event(
                 requester=question.session.account,
@@ -182,18 +185,17 @@ class Reading:
                 outcome="released" if refusal is None else "refused",
                 reason=(refusal.reason if refusal else question.purpose).value,
                 basis="" if leave is None else leave.basis.value,
-                consent=None if leave is None else leave.rests_on,
+                consent=_rests_on(leave, refusal),
                 records=tuple(f"{each.name}/{each.version}" for each in page.records),
                 block=block or page.block,
             ),
             along=None if refusal else self._notices.along(tried.patient, question.session),
         )
-        # From here on the entry is on the disk, and the answer may leave.
-        return replace(
-            page,
-            block=block or page.block,
-            receipt=None if tried.subject == own else self._receipts.sign(logged, block),
-        )
+        # From here on the entry or the count is on the disk, and the answer may leave.
+        receipt = None
+        if logged is not None and tried.subject != own:
+            receipt = self._receipts.sign(logged, block)
+        return replace(page, block=block or page.block, receipt=receipt)
 
     def release(
         self, question: Question, found: Sequence[Found], *, included: bool = False
@@ -293,3 +295,10 @@ class Reading:
         freshness = self._ledger.freshness()
         check_freshness(freshness, now=self._standing.clock(), bounds=self._standing.bounds)
         return freshness.head
+
+
+def _rests_on(leave: Leave | None, refusal: AccessRefused | None) -> Digest | None:
+    """The consent or the emergency that it was decided on, also where it did not suffice."""
+    if leave is not None:
+        return leave.rests_on
+    return None if refusal is None or refusal.consent is None else digest(refusal.consent)
