@@ -8,15 +8,15 @@ Checks release nothing, but they tell of consents, which are about somebody. So:
 3. Nobody else may ask: MAY_NOT_ASK.
 
 What is refused depends on who asks and about whom alone, never on the patient: it does not tell
-whether the patient is known here.
+whether the patient is known here. Nor does what somebody is told who was never given access.
 """
 
 from medaccord.core.errors import AccessRefused
-from medaccord.core.facts import OrganisationState
+from medaccord.core.facts import Facts, OrganisationState
 from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
 
-__all__ = ["may_ask"]
+__all__ = ["may_ask", "told"]
 
 
 def may_ask(
@@ -47,3 +47,19 @@ def may_ask(
         "A patient may ask who can read their own records, an admitted organisation what it can "
         "read itself; nobody may ask for others.",
     )
+
+
+def told(refusal: AccessRefused, facts: Facts) -> AccessRefused:
+    """What an asker is told of a decision that was no.
+
+    Whoever was never given access is told NO_CONSENT, also where the patient has no relationship
+    with the steward: which accounts are its patients is not theirs to try out.
+
+    Args:
+        refusal: what was decided.
+        facts: what it was decided from.
+    """
+    is_concerned = bool(facts.consents) or facts.emergency is not None
+    if refusal.reason is Refusal.NO_RELATIONSHIP and not is_concerned:
+        return AccessRefused(Refusal.NO_CONSENT, "The patient has not consented to this.")
+    return refusal
