@@ -54,7 +54,6 @@ MAX_LENGTH: Final = 16_000
 ACCOUNT_SYSTEM: Final = "https://chainagnostic.org/CAIPs/caip-10"
 """The system of an identifier that is a patient's account. Source: CAIP-10."""
 
-_FORMATS: Final = frozenset({"json", "text/json", "application/json", "application/fhir+json"})
 _TOTALS: Final = frozenset({"none", "estimate", "accurate"})
 _ONCE: Final = frozenset({"_count", "_format", "_sort", "_summary", "_total", CURSOR})
 _NOT_MODELLED: Final = frozenset(
@@ -84,7 +83,8 @@ class SearchQuery:
         count: entries on a page, 0 to `MAX_COUNT`.
         summary_count: whether the total alone is wanted.
         total: what was asked with `_total`; the total that is told is always accurate.
-        has_format: whether `_format` asked for JSON, which is answered anyway.
+        format: the form of the answer, as `_format` asked for it; whether there is one is not said
+            here.
         cursor: where the page begins, as a next link gave it; None for the first page.
         ignored: names of the parameters that were not understood, in the order given.
     """
@@ -96,7 +96,7 @@ class SearchQuery:
     count: int = DEFAULT_COUNT
     summary_count: bool = False
     total: str | None = None
-    has_format: bool = False
+    format: str | None = None
     cursor: str | None = None
     ignored: tuple[str, ...] = field(default=(), compare=False)
 
@@ -138,7 +138,7 @@ class SearchQuery:
             count=count,
             summary_count=_summary(once.get("_summary", "false")) or count == 0,
             total=_total(once.get("_total")),
-            has_format=_format(once.get("_format")),
+            format=once.get("_format"),
             cursor=once.get(CURSOR),
             ignored=tuple(reader.ignored),
         )
@@ -190,8 +190,8 @@ class SearchQuery:
             found.append(("_summary", "count"))
         if self.total is not None:
             found.append(("_total", self.total))
-        if self.has_format:
-            found.append(("_format", "json"))
+        if self.format is not None:
+            found.append(("_format", self.format))
         if cursor is not None:
             found.append((CURSOR, cursor))
         return tuple(found)
@@ -322,10 +322,3 @@ def _total(value: str | None) -> str | None:
     if value is not None and value not in _TOTALS:
         raise InvalidRequest(f"_total is none, estimate or accurate, not {shown(value)}")
     return value
-
-
-def _format(value: str | None) -> bool:
-    # A plus sign that was not escaped in the address arrives as a space.
-    if value is not None and value.replace(" ", "+") not in _FORMATS:
-        raise InvalidRequest(f"only JSON is answered, not {shown(value)}")
-    return value is not None

@@ -35,7 +35,6 @@ from medaccord.gatekeeper.fhir_requests import (
     handling,
     media_type,
     patient_only,
-    without_format,
 )
 from medaccord.gatekeeper.openapi import Tag
 from medaccord.gatekeeper.questions import Questions
@@ -73,7 +72,7 @@ def routes(
     def searched(request: Request, kind: str, pairs: Pairs) -> Response:
         session = requests.session(request)
         lenient = handling(request) is Handling.LENIENT
-        query = SearchQuery.parse(kind, without_format(pairs), lenient=lenient)
+        query = SearchQuery.parse(kind, pairs, lenient=lenient)
         question = requests.question(request, session, Naming(patient=query.patient), pairs)
         page = questions.search(question, query)
         return answers.bundle(

@@ -60,7 +60,7 @@ def test_parse_reads_every_parameter() -> None:
         ("_count", "10"),
         ("_summary", "count"),
         ("_total", "accurate"),
-        ("_format", "json"),
+        ("_format", "application/fhir+json"),
         ("_cursor", "def"),
     )
     assert (search.patient, search.count, search.summary_count) == (PATIENT, 10, True)
@@ -306,11 +306,6 @@ def test_parse_refuses_another_summary(value: str) -> None:
 def test_parse_refuses_another_total() -> None:
     with pytest.raises(InvalidRequest, match="_total is none, estimate or accurate, not 'some'"):
         parse(("_total", "some"))
-
-
-def test_parse_refuses_another_format() -> None:
-    with pytest.raises(InvalidRequest, match="only JSON is answered, not 'xml'"):
-        parse(("_format", "xml"))
 
 
 def test_parse_refuses_missing_that_is_neither_true_nor_false() -> None:
