@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 import medaccord
 from medaccord.chain import Contracts
-from medaccord.client import Patient
+from medaccord.client import Patient, VerifiedLog
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import Keystore, LocalSigner, Passphrase
 from tests.integration.anvil import ETHER, Anvil, running
+from tests.integration.client.middle import Middle
 from tests.integration.conftest import Setting
 from tests.integration.gatekeeper.desk import Desk
 from tests.integration.ledger_on_anvil import deployed
@@ -124,6 +127,16 @@ class Hospital:
         where = service.told["listening"]
         self._desks.append(Desk(url=where, contracts=self.contracts, steward=hospital))
         return self._desks[-1]
+
+    def audit(self, service: Service) -> VerifiedLog:
+        """The patient's log as its own software shows it, which checks it first."""
+        proxy, here = Middle(), httpx.URL(service.told["listening"])
+        proxy.redirect = lambda url: url.copy_with(scheme="http", host=here.host, port=here.port)
+        with (
+            proxy.client() as http,
+            Patient(self.patient, self.contracts, service.url, http=http) as client,
+        ):
+            return client.audit()
 
     def kill(self) -> None:
         """End whatever still runs."""
