@@ -45,6 +45,7 @@ PATIENT_ID = "57b997b7-1e72-5ccc-82f6-ea3dd82eef2e"
 ON_BOTH = {
     *("test_audit", "test_crash", "test_enrolment", "test_group_commit", "test_importing"),
     *("test_inbox", "test_openings", "test_paging", "test_reading", "test_sign_in"),
+    *("test_notices",),
 }
 
 Opener = Callable[..., Gatekeeper]
