@@ -1,11 +1,12 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""Columns that mean the same on SQLite and on PostgreSQL: their types, and those of a sealed row."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, LargeBinary, String
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["ADDRESS", "DIGEST", "KEY", "OWNER", "Instant"]
+__all__ = ["ADDRESS", "DIGEST", "KEY", "OWNER", "Instant", "sealed"]
 
 ADDRESS = String(42)
 """An EIP-55 address."""
@@ -39,3 +40,13 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def sealed() -> tuple[Column[Any], ...]:
+    """The columns of a sealed row: what it says, its data key, and which key that is wrapped to."""
+    return (
+        Column("ciphertext", LargeBinary, nullable=False),
+        Column("wrapped_key", LargeBinary(80), nullable=False),
+        # which of its owner's keys the data key is wrapped to; counts up as keys are renewed
+        Column("key_generation", Integer, nullable=False, server_default="1"),
+    )

@@ -16,6 +16,7 @@ from medaccord.store.transactions import WRITES
 
 __all__ = ["sqlite_engine"]
 
+_QUERY_ONLY: Final = "medaccord_query_only"
 _PRAGMAS: Final = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -62,7 +63,10 @@ def sqlite_engine(url: URL, patience: timedelta) -> Engine:
     def _begin(connection: Connection) -> None:
         check_place()
         writes = connection.get_execution_options().get(WRITES)
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if writes is False else 'OFF'}")
+        closed = "ON" if writes is False else "OFF"
+        if connection.info.get(_QUERY_ONLY) != closed:  # of this very connection to the file
+            connection.exec_driver_sql(f"PRAGMA query_only = {closed}")
+            connection.info[_QUERY_ONLY] = closed
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -5,8 +5,6 @@ what is on the chain anyway: what a patient's record, request, opening or log en
 `ciphertext`, its data key in a `wrapped_key` (`medaccord.core.envelope`).
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -23,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from medaccord.store.columns import ADDRESS, DIGEST, KEY, OWNER, Instant
+from medaccord.store.columns import ADDRESS, DIGEST, KEY, OWNER, Instant, sealed
 
 metadata = MetaData(
     naming_convention={
@@ -34,16 +32,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def _sealed() -> tuple[Column[Any], ...]:
-    return (
-        Column("ciphertext", LargeBinary, nullable=False),
-        Column("wrapped_key", LargeBinary(80), nullable=False),
-        # which of its owner's keys the data key is wrapped to; counts up as keys are renewed
-        Column("key_generation", Integer, nullable=False, server_default="1"),
-    )
-
 
 # --- Patients ---
 
@@ -106,7 +94,7 @@ record_version = Table(
     Column("version", Integer, nullable=False),
     Column("batch_id", KEY, ForeignKey("batch.id"), nullable=False),
     Column("position", Integer, nullable=False),  # of its leaf in the batch, from 0
-    *_sealed(),
+    *sealed(),
     UniqueConstraint("owner", "record", "version"),
     UniqueConstraint("batch_id", "position"),
     CheckConstraint("version >= 1", name="version_from_one"),
@@ -118,7 +106,7 @@ record_index = Table(
     Column("owner", OWNER, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("values_format", String(32)),  # how its search values were told; NULL where it has none
-    *_sealed(),
+    *sealed(),
 )
 
 imported_file = Table(
@@ -160,7 +148,7 @@ legal_hold = Table(
     Column("record", DIGEST),  # NULL where it is on all of the owner's
     Column("placed_at", Instant, nullable=False),
     Column("lifted_at", Instant),
-    *_sealed(),  # the reason, sealed to the steward's own key
+    *sealed(),  # the reason, sealed to the steward's own key
 )
 
 # --- Audit log ---
@@ -174,7 +162,7 @@ audit_entry = Table(
     Column("at", Instant, nullable=False),
     Column("commitment", DIGEST, nullable=False),
     Column("head", DIGEST, nullable=False),
-    *_sealed(),
+    *sealed(),
     CheckConstraint("number >= 1", name="number_from_one"),
 )
 
@@ -205,7 +193,7 @@ request_inbox = Table(
     Column("patient", ADDRESS, nullable=False, index=True),
     Column("requester", ADDRESS, nullable=False),
     Column("received_at", Instant, nullable=False),
-    *_sealed(),
+    *sealed(),
 )
 
 terms_opening = Table(
@@ -214,7 +202,7 @@ terms_opening = Table(
     Column("consent", DIGEST, primary_key=True),
     Column("patient", ADDRESS, nullable=False, index=True),
     Column("received_at", Instant, nullable=False),
-    *_sealed(),
+    *sealed(),
 )
 
 reason_opening = Table(
@@ -223,7 +211,7 @@ reason_opening = Table(
     Column("emergency", DIGEST, primary_key=True),
     Column("patient", ADDRESS, nullable=False, index=True),
     Column("received_at", Instant, nullable=False),
-    *_sealed(),
+    *sealed(),
 )
 
 # --- Ledger: public, from the chain or on its way there ---
@@ -372,7 +360,7 @@ webhook = Table(
     Column("failures", Integer, nullable=False),  # in a row
     Column("next_at", Instant, nullable=False),  # not before this
     Column("stopped_at", Instant),  # given up, until its account says otherwise
-    *_sealed(),  # address and secret, sealed to the steward's own key
+    *sealed(),  # address and secret, sealed to the steward's own key
 )
 
 # --- Directory: public profiles ---

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -18,23 +19,34 @@ _SNAPSHOT: Final[Mapping[str, Mapping[str, Any]]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 }
 
+_READING: Final[ContextVar[tuple[Engine, Connection] | None]] = ContextVar("reading", default=None)
+
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database and changes nothing.
 
-    No writer makes it wait.
+    No writer makes it wait. Within another one of the same database, in the same thread or task, it
+    is that one: whatever is asked for one answer is asked of one state.
 
     Raises:
         StoreFailed: the database is out of reach, lost or damaged, or it was to be written to.
     """
+    outer = _READING.get()
+    if outer is not None and outer[0] is engine:
+        yield outer[1]
+        return
     snapshot = _SNAPSHOT.get(engine.dialect.name, {})
     with (
         faults_told(engine.url),
         engine.connect().execution_options(**{WRITES: False}, **snapshot) as connection,
         connection.begin() as transaction,
     ):
-        yield connection
+        within = _READING.set((engine, connection))
+        try:
+            yield connection
+        finally:
+            _READING.reset(within)
         transaction.rollback()
 
 
