@@ -18,7 +18,7 @@ _FIELDS = ("roles", "admitted", "suspended", "emergency_from", "key", "profile")
 
 
 class Directory:
-    """Looks profiles up, wherever they are served, and believes only the registry."""
+    """Looks profiles up and brings them, wherever they are served; believes only the registry."""
 
     def __init__(self, contracts: Contracts, api: GatekeeperApi) -> None:
         """Ask one gatekeeper for profiles, and the registry whether they are in force."""
@@ -45,6 +45,22 @@ class Directory:
             profile.check(self._contracts.account_id(account), registered)
             self._known[registered] = profile
         return self._known[registered]
+
+    def publish(self, profile: OrganisationProfile) -> None:
+        """Bring a profile to the gatekeeper, so that its keys count there.
+
+        Whoever may do that: the registry names the profile, and must do so already.
+
+        Raises:
+            CommitmentMismatch: The registry names another profile; nothing was sent.
+            VerificationFailed: The gatekeeper's node knows of another one: try again later.
+            InvalidRequest: The gatekeeper finds it too long.
+            TransportError: The gatekeeper or the node does not answer, or badly.
+        """
+        account = profile.account
+        organisation = organisation_of(self._contracts, account.address)
+        profile.check(account, Digest(bytes(organisation["profile"])))
+        self._api.put(f"/directory/{account.address}", profile.document())
 
     def name(self, account: Address) -> str:
         """What to call an organisation: its checked name, else its account."""

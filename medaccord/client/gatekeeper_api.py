@@ -89,6 +89,10 @@ class GatekeeperApi:
         )
         return json_object(answer)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Put something in its place; the answer's JSON object. Errors as `get`."""
+        return json_object(self._send("PUT", path, json=dict(body)))
+
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = self._address(path)
         if not options.get("params"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
@@ -12,7 +11,7 @@ from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
-from tests.integration.conftest import KEY
+from tests.integration.gatekeeper import recovering
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 
 LABORATORY = "patient/Observation.rs?category=laboratory"
@@ -26,7 +25,7 @@ def sister() -> LocalSigner:
 
 @pytest.fixture
 def circle(sister: LocalSigner) -> GuardianCircle:
-    return GuardianCircle(salts={sister.address: KEY}, threshold=1)
+    return recovering.circle_of(sister)
 
 
 @pytest.fixture
@@ -40,33 +39,15 @@ def start_recovery(
     contracts: Contracts,
     sender: Sender,
     patient: LocalSigner,
-    circle: GuardianCircle,
     sister: LocalSigner,
     new_device: LocalSigner,
 ) -> Callable[[], None]:
     """Has the sister start to hand the patient's account to the new device."""
 
     def start() -> None:
-        account = patient.address
-        change = actions.set_guardians(contracts, account=account, commitment=circle.commitment)
-        actions.submit(sender, actions.signed(change, patient))
-        deadline = contracts.network.clock() + timedelta(hours=1)
-        approval = actions.recovery_approval(
-            contracts,
-            account=account,
-            guardian=sister.address,
-            new_controller=new_device.address,
-            deadline=deadline,
+        recovering.start_recovery(
+            contracts, sender, patient, guardian=sister, new_controller=new_device
         )
-        started = actions.start_recovery(
-            contracts,
-            account=account,
-            new_controller=new_device.address,
-            deadline=deadline,
-            circle=circle,
-            approvals=[circle.approval(sister.address, sister.sign(approval))],
-        )
-        actions.submit(sender, started)
 
     return start
 
