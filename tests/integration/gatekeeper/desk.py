@@ -121,8 +121,8 @@ class Desk:
         query = {"patient": self.account(patient)} | parameters
         return self.http.get(f"/fhir/{path}", params=query, headers={**headers, **extra})
 
-    def audit(self, patient: LocalSigner) -> dict[str, Any]:
-        answer = self.http.get("/audit", headers=self.sign_in(patient))
+    def audit(self, patient: LocalSigner, **parameters: str) -> dict[str, Any]:
+        answer = self.http.get("/audit", params=parameters, headers=self.sign_in(patient))
         assert answer.status_code == 200, answer.text
         log: dict[str, Any] = answer.json()
         return log
