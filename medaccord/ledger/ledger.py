@@ -31,6 +31,7 @@ from medaccord.core.terms import Terms
 from medaccord.ledger.facts import Conjunction
 from medaccord.ledger.follower import Follower, TakenIn, Views
 from medaccord.ledger.pending import (
+    Overlay,
     PendingRestrictions,
     Restriction,
     check_number,
@@ -238,13 +239,7 @@ class Ledger:
         """Whether a key may use every bit of `power` of an account.
 
         For RESTRICT alone it is enough that it may at the head; everything else must be final too.
-
-        Args:
-            account: the account.
-            by: the key.
-            power: one power or several.
-            now: the time by our clock.
-            connection: as of `facts`.
+        `now` and `connection` are as of `facts`.
         """
         with self._now(now, connection) as (_, both):
             return both.is_authorised(account, by, power)
@@ -280,8 +275,9 @@ class Ledger:
 
     def standing(self, account: Address, *, now: datetime) -> OrganisationState | None:
         """An organisation's standing as decisions take it; None where it was never admitted."""
-        with self._now(now) as (_, both):
-            return both.organisation(account)
+        with self._follower.views() as views:
+            # Nothing that is held here is about organisations.
+            return self._both(views, Overlay(), now).organisation(account)
 
     def profiles_in_force(self, account: Address) -> tuple[Digest, ...]:
         """Hashes of the profiles an organisation speaks by: at the head, and where it is final.
@@ -360,8 +356,11 @@ class Ledger:
         # Not while the views are held still: others decide meanwhile.
         overlay = self._pending.overlay(final, connection)
         with self._follower.views() as views:
-            head = now if views.tip is None else views.tip.timestamp
-            yield views, Conjunction.at(views.newest, views.final, overlay, now=now, head=head)
+            yield views, self._both(views, overlay, now)
+
+    def _both(self, views: Views, overlay: Overlay, now: datetime) -> Conjunction:
+        head = now if views.tip is None else views.tip.timestamp
+        return Conjunction.at(views.newest, views.final, overlay, now=now, head=head)
 
     def _settle(self) -> None:
         """Let go of restrictions that are final now, and hold again those that are no more."""

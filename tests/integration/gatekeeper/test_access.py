@@ -1,0 +1,403 @@
+"""Checks: whether something may be read, decided as reading it is, with nothing released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, event, func, select
+
+from medaccord.chain import Contracts, Power, Sender, actions
+from medaccord.chain.embedded import EmbeddedChain
+from medaccord.core.consistency import ConsistencyToken
+from medaccord.core.identifiers import digest, hex_digest
+from medaccord.core.refusals import Refusal
+from medaccord.gatekeeper import Gatekeeper
+from medaccord.keys import LocalSigner
+from medaccord.store import reading
+from medaccord.store.tables import audit_entry
+from tests.integration.gatekeeper.cable import Cable
+from tests.integration.gatekeeper.conftest import World, delegate
+from tests.integration.gatekeeper.desk import Desk, assert_refused, code_of
+from tests.integration.gatekeeper.organisations import suspend
+
+LABORATORY = "patient/Observation.rs?category=laboratory"
+
+
+def asking(patient: LocalSigner, **changes: Any) -> dict[str, Any]:
+    """A check of searching Observations for treatment."""
+    usual = {
+        "patient": patient.address,
+        "purpose": "TREAT",
+        "interaction": "s",
+        "resourceType": "Observation",
+    }
+    return {name: value for name, value in (usual | changes).items() if value is not None}
+
+
+def check(desk: Desk, asker: LocalSigner, body: dict[str, Any], **headers: str) -> httpx.Response:
+    return desk.http.post("/access/check", json=body, headers=desk.sign_in(asker) | headers)
+
+
+def verdict(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def refusal(answer: httpx.Response) -> tuple[bool, str, str]:
+    """What is told of something that is not allowed."""
+    found = verdict(answer)
+    assert (found["basis"], found["restsOn"], found["expiresAt"]) == (None, [], None)
+    return found["allowed"], found["reason"]["code"], found["reason"]["text"]
+
+
+# --- What is told ---
+
+
+def test_check_tells_consent_and_end_when_it_is_allowed(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    consent = desk.grant(patient, clinician, LABORATORY)
+    answer = check(desk, clinician, asking(patient))
+    told = verdict(answer)
+    reason = told["reason"]
+    assert (told["allowed"], reason["code"], told["basis"]) == (True, "permitted", "consent")
+    assert told["restsOn"] == [hex_digest(consent)]
+    assert reason["text"].startswith(f"Consent {hex_digest(consent)} is in force until ")
+    assert told["expiresAt"] in reason["text"].replace("+00:00.", "Z")
+    assert told["consistencyToken"] == answer.headers["medaccord-block"]
+
+
+def test_check_tells_the_reason_when_it_is_not_allowed(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    consent = hex_digest(desk.grant(patient, clinician, LABORATORY))
+    told = refusal(check(desk, clinician, asking(patient, resourceType="Claim")))
+    assert told == (False, "scope-not-covered", f"Consent {consent} does not cover Claim.")
+
+
+def test_check_says_what_reading_would_when_the_consent_is_revoked(
+    desk: Desk, contracts: Contracts, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    consent = desk.grant(patient, clinician, LABORATORY)
+    revocation = actions.revoke(contracts, patient=patient.address, consent_id=consent)
+    desk.relay(revocation, patient, wait=False)
+    assert refusal(check(desk, clinician, asking(patient)))[1] == "consent-revoked"
+    read = desk.get("Observation", desk.sign_in(clinician), patient)
+    assert_refused(read, 403, Refusal.CONSENT_REVOKED)
+
+
+def test_check_of_a_patients_own_records_is_allowed_without_an_end(
+    desk: Desk, patient: LocalSigner
+) -> None:
+    told = verdict(check(desk, patient, asking(patient, purpose="PATRQT")))
+    assert (told["allowed"], told["basis"], told["expiresAt"]) == (True, "patient", None)
+
+
+def test_check_by_the_patient_tells_of_another_requester(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    told = verdict(check(desk, patient, asking(patient, requester=clinician.address)))
+    assert (told["allowed"], told["basis"]) == (True, "consent")
+
+
+def test_check_by_a_delegate_of_the_patient_is_the_patients_own(
+    desk: Desk,
+    contracts: Contracts,
+    sender: Sender,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+    stranger: LocalSigner,
+) -> None:
+    delegate(contracts, sender, patient, stranger, Power.READ)
+    headers = desk.sign_in(stranger, patient.address)
+    body = asking(patient, requester=clinician.address)
+    answer = desk.http.post("/access/check", json=body, headers=headers)
+    assert refusal(answer)[1] == "no-consent"
+
+
+# --- Who may not ask, and what nobody learns ---
+
+
+def test_check_is_refused_when_an_organisation_asks_about_another(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, hospital: LocalSigner
+) -> None:
+    body = asking(patient, requester=hospital.address)
+    assert_refused(check(desk, clinician, body), 403, Refusal.MAY_NOT_ASK)
+
+
+def test_check_is_refused_when_a_stranger_asks_about_itself(
+    desk: Desk, patient: LocalSigner, stranger: LocalSigner
+) -> None:
+    assert_refused(check(desk, stranger, asking(patient)), 403, Refusal.MAY_NOT_ASK)
+
+
+def test_check_is_refused_without_a_token(desk: Desk, patient: LocalSigner) -> None:
+    answer = desk.http.post("/access/check", json=asking(patient))
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
+
+
+def test_refusals_do_not_tell_whether_the_patient_is_known_here(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, stranger: LocalSigner
+) -> None:
+    """A patient of this steward, and an account of nobody, to one who was given no access."""
+
+    def said(asker: LocalSigner, **changes: Any) -> list[bytes]:
+        answers = [
+            check(desk, asker, asking(each, **changes)) for each in (patient, LocalSigner.create())
+        ]
+        return [each.content for each in answers]
+
+    for changes in ({}, {"resourceType": None, "record": "Observation/1", "interaction": "r"}):
+        known, unknown = said(clinician, **changes)
+        assert known == unknown
+        assert b"no-consent" in known
+        refused, unknown = said(stranger, **changes)
+        assert refused == unknown
+
+
+def test_record_that_is_not_covered_is_answered_as_one_that_is_not_there(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, laboratory: list[str]
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+
+    def told(record: str) -> dict[str, Any]:
+        body = asking(patient, resourceType=None, record=record, interaction="r")
+        return verdict(check(desk, clinician, body))
+
+    vital = desk.get("Observation", desk.sign_in(patient), patient, category="vital-signs")
+    hidden = vital.json()["entry"][0]["resource"]["id"]
+    covered, not_covered = told(f"Observation/{laboratory[0]}"), told(f"Observation/{hidden}")
+    nowhere = told("Observation/not-there")
+    assert covered["allowed"]
+    assert not_covered["reason"] == {
+        "code": "scope-not-covered",
+        "text": f"Nothing that you may read is named Observation/{hidden}.",
+    }
+    nowhere["reason"]["text"] = nowhere["reason"]["text"].replace("not-there", hidden)
+    assert nowhere == not_covered
+
+
+def test_check_leaves_no_line_in_the_log(
+    desk: Desk, database: Engine, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    def lines() -> int:
+        with reading(database) as connection:
+            query = select(func.count()).select_from(audit_entry)
+            return int(connection.execute(query).scalar_one())
+
+    before = lines()
+    refusal(check(desk, clinician, asking(patient)))
+    assert lines() == before
+
+
+# --- What makes no sense ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"record": "Observation/1"}, "name a resourceType, or one record as Type/id"),
+        ({"resourceType": None}, "name a resourceType, or one record as Type/id"),
+        ({"resourceType": None, "record": "../x"}, "a record is named Type/id, not '../x'"),
+        ({"resourceType": "Secret"}, "'Secret' is no FHIR R4 resource type"),
+    ],
+)
+def test_check_is_refused_when_it_asks_for_nothing_there_is(
+    desk: Desk,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+    changes: dict[str, Any],
+    problem: str,
+) -> None:
+    answer = check(desk, clinician, asking(patient, **changes))
+    assert_refused(answer, 400, "InvalidRequest")
+    assert problem in answer.text.replace('\\"', '"')
+
+
+@pytest.mark.parametrize(
+    "changes", [{"patient": "0x12"}, {"purpose": "FUN"}, {"interaction": "rs"}, {"more": 1}]
+)
+def test_check_is_refused_when_a_field_is_malformed(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, changes: dict[str, Any]
+) -> None:
+    answer = check(desk, clinician, asking(patient) | changes)
+    assert (answer.status_code, code_of(answer)[:7]) == (400, "Invalid")
+
+
+# --- How fresh ---
+
+
+def test_check_is_decided_at_the_block_it_must_know_when_that_is_new(
+    opened: Any, visit: Any, chain: EmbeddedChain, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk = visit(opened(poll_interval=timedelta(hours=1)))
+    headers = desk.sign_in(clinician)
+    chain.mine()
+    newest = str(ConsistencyToken.of(desk.contracts.network.head()))
+
+    def told(**extra: str) -> str:
+        answer = desk.http.post("/access/check", json=asking(patient), headers=headers | extra)
+        return str(verdict(answer)["consistencyToken"])
+
+    assert told() != newest
+    assert told(**{"Medaccord-At-Least": newest}) == newest
+
+
+def test_check_asks_the_chain_when_the_latest_is_wanted(
+    opened: Any, visit: Any, chain: EmbeddedChain, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk = visit(opened(poll_interval=timedelta(hours=1)))
+    headers = desk.sign_in(clinician) | {"Medaccord-Freshness": "latest"}
+    chain.mine()
+    answer = desk.http.post("/access/check", json=asking(patient), headers=headers)
+    newest = str(ConsistencyToken.of(desk.contracts.network.head()))
+    assert verdict(answer)["consistencyToken"] == newest
+
+
+def test_check_is_refused_when_the_block_it_must_know_is_still_to_come(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    head = desk.contracts.network.head()
+    token = ConsistencyToken(chain_id=head.chain_id, number=head.number + 9, hash=head.hash)
+    answer = check(desk, clinician, asking(patient), **{"Medaccord-At-Least": str(token)})
+    assert_refused(answer, 503, Refusal.LEDGER_BEHIND)
+    assert f"Block {token.number} has not come here yet" in answer.text
+
+
+def test_check_is_refused_when_the_block_it_must_know_was_replaced(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    head = desk.contracts.network.head()
+    other = digest(b"\x99" * 32)
+    token = ConsistencyToken(chain_id=head.chain_id, number=head.number, hash=other)
+    answer = check(desk, clinician, asking(patient), **{"Medaccord-At-Least": str(token)})
+    assert_refused(answer, 503, Refusal.LEDGER_BEHIND)
+    assert "not on the branch of the chain" in answer.text
+
+
+def test_check_is_refused_when_the_block_it_must_know_is_of_another_chain(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    head = desk.contracts.network.head()
+    token = ConsistencyToken(chain_id=1, number=head.number, hash=head.hash)
+    answer = check(desk, clinician, asking(patient), **{"Medaccord-At-Least": str(token)})
+    assert_refused(answer, 400, "InvalidRequest")
+
+
+def test_check_is_refused_when_its_token_is_no_token(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    answer = check(desk, clinician, asking(patient), **{"Medaccord-At-Least": "yesterday"})
+    assert_refused(answer, 400, "InvalidRequest")
+
+
+def test_check_is_refused_when_the_chain_is_out_of_reach_and_the_latest_is_wanted(
+    opened: Any, visit: Any, cable: Cable, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk = visit(opened(poll_interval=timedelta(hours=1)))
+    headers = desk.sign_in(clinician)
+    cable.is_cut = True
+    body = asking(patient)
+    latest = {"Medaccord-Freshness": "latest"}
+    answer = desk.http.post("/access/check", json=body, headers=headers | latest)
+    assert_refused(answer, 503, Refusal.CHAIN_UNREACHABLE)
+
+
+# --- Several at once ---
+
+
+def batch(desk: Desk, asker: LocalSigner, checks: list[dict[str, Any]]) -> httpx.Response:
+    headers = desk.sign_in(asker)
+    return desk.http.post("/access/check/batch", json={"checks": checks}, headers=headers)
+
+
+def test_batch_answers_in_order_and_with_one_token(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, laboratory: list[str]
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    nobody = LocalSigner.create()
+    answer = batch(
+        desk,
+        clinician,
+        [
+            asking(patient),
+            asking(nobody),
+            asking(patient, resourceType=None, record=f"Observation/{laboratory[0]}"),
+            asking(patient, resourceType=None, record="Observation/not-there"),
+            asking(patient, purpose="HRESCH"),
+        ],
+    )
+    told = verdict(answer)
+    assert [each["reason"]["code"] for each in told["answers"]] == [
+        *("permitted", "no-consent", "permitted", "scope-not-covered", "purpose-not-covered")
+    ]
+    assert [each["allowed"] for each in told["answers"]] == [True, False, True, False, False]
+    assert told["consistencyToken"] == str(ConsistencyToken.of(desk.contracts.network.head()))
+    assert answer.headers["medaccord-block"] == told["consistencyToken"]
+
+
+def test_batch_answers_each_as_its_check_alone_would(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, laboratory: list[str]
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    checks = [
+        asking(patient, resourceType=kind, interaction=letter)
+        for kind in ("Observation", "Condition")
+        for letter in ("r", "s")
+    ] + [asking(patient, resourceType=None, record=f"Observation/{laboratory[-1]}")]
+    together = verdict(batch(desk, clinician, checks))
+    token = together["consistencyToken"]
+    alone = [verdict(check(desk, clinician, each)) for each in checks]
+    assert [each | {"consistencyToken": token} for each in together["answers"]] == alone
+
+
+def test_batch_is_refused_whole_when_one_check_is_not_the_askers_to_ask(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, hospital: LocalSigner
+) -> None:
+    answer = batch(desk, clinician, [asking(patient), asking(patient, requester=hospital.address)])
+    assert_refused(answer, 403, Refusal.MAY_NOT_ASK)
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_batch_is_refused_when_it_has_none_or_too_many(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, count: int
+) -> None:
+    answer = batch(desk, clinician, [asking(patient)] * count)
+    assert_refused(answer, 400, "InvalidRequest")
+
+
+def test_batch_asks_the_database_as_often_as_one_check_does(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    headers = desk.sign_in(clinician)
+    statements: list[str] = []
+    engine = gatekeeper.exporting._engine  # the gatekeeper's own: what it sends is counted
+    asked_for_checks = ("FROM token", "FROM patient_account", "FROM terms_opening")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(*arguments: Any) -> None:
+        statements.extend(each for each in asked_for_checks if each in arguments[2])
+
+    def sent(path: str, body: dict[str, Any]) -> list[str]:
+        statements.clear()
+        assert desk.http.post(path, json=body, headers=headers).status_code == 200
+        return sorted(statements)
+
+    others = [asking(LocalSigner.create()) for _ in range(49)]
+    assert sent("/access/check", asking(patient)) == sorted(asked_for_checks)
+    together = {"checks": [asking(patient), *others]}
+    assert sent("/access/check/batch", together) == sorted(asked_for_checks)
+
+
+def test_check_tells_that_the_requester_is_suspended_when_it_is(
+    desk: Desk, world: World, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    suspend(world, clinician)
+    assert refusal(check(desk, clinician, asking(patient)))[1] == "suspended"
