@@ -1,12 +1,13 @@
 """For programs of patients, organisations and members: the chain, and gatekeepers by HTTP."""
 
 from medaccord.client.audit_log import VerifiedLog
+from medaccord.client.believing import ReleasedRecord
 from medaccord.client.consortium import Admission, Consortium
 from medaccord.client.history import GivenConsent, SeenEmergency
 from medaccord.client.inbox import ReceivedRequest
 from medaccord.client.patient import Enrolled, Patient
 from medaccord.client.provider import OpenedEmergency, Provider
-from medaccord.client.reading import Answer, ReleasedRecord
+from medaccord.client.reading import Answer
 from medaccord.client.relay import Relayed
 
 __all__ = [

@@ -340,6 +340,14 @@ class Patient(Visitor):
         """Read one record of one's own; see `Provider.read`."""
         return self._reader.read(kind, identity, self.account, Purpose.PATRQT)
 
+    def vread(self, kind: str, identity: str, version: int) -> Answer:
+        """Read one version of a record of one's own; see `Provider.vread`."""
+        return self._reader.vread(kind, identity, version, self.account, Purpose.PATRQT)
+
+    def everything(self, identity: str, **parameters: str) -> Answer:
+        """Read all of one's own records; see `Provider.everything`."""
+        return self._reader.everything(identity, self.account, Purpose.PATRQT, parameters)
+
     def audit(self, wanted: LogFilter | None = None) -> VerifiedLog:
         """Who looked, when, why, and what was refused; checked against the chain.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,6 +60,7 @@ class Provider(Visitor):
         *,
         account: Address | None = None,
         http: httpx.Client | None = None,
+        envelope_key: bytes | None = None,
     ) -> None:
         """Act for an organisation.
 
@@ -69,6 +70,8 @@ class Provider(Visitor):
             gatekeeper: Address of the steward's gatekeeper.
             account: The organisation; the signer's own account unless given.
             http: The client to send with, which stays open; one of its own unless given.
+            envelope_key: X25519 private key, 32 bytes, of the public one that the organisation has
+                in the Registry: records come sealed to it then, and are opened here.
 
         Raises:
             InvalidRequest: The gatekeeper is no steward's.
@@ -81,7 +84,9 @@ class Provider(Visitor):
         except BaseException:
             self.close()
             raise
-        self._reader = Reader(self._session, self._evidence, self.steward)
+        self._reader = Reader(
+            self._session, self._evidence, self.steward, envelope_key=envelope_key
+        )
 
     def terms(
         self,
@@ -186,6 +191,45 @@ class Provider(Visitor):
     ) -> Answer:
         """Read one record and its proof. Errors as `search`."""
         return self._reader.read(kind, identity, patient, purpose)
+
+    def vread(
+        self,
+        kind: str,
+        identity: str,
+        version: int,
+        patient: Address,
+        *,
+        purpose: Purpose = Purpose.TREAT,
+    ) -> Answer:
+        """Read one version of a record; the record says what superseded it. Errors as `search`."""
+        return self._reader.vread(kind, identity, version, patient, purpose)
+
+    def pages(
+        self, kind: str, patient: Address, *, purpose: Purpose = Purpose.TREAT, **parameters: str
+    ) -> Iterator[Answer]:
+        """As `search`, page by page; each is asked for when the one before was taken."""
+        return self._reader.pages(kind, patient, purpose, parameters)
+
+    def everything(
+        self,
+        identity: str,
+        patient: Address,
+        *,
+        purpose: Purpose = Purpose.TREAT,
+        **parameters: str,
+    ) -> Answer:
+        """Read all of a patient's records that may be released, and what they refer to.
+
+        Args:
+            identity: The ``Patient.id``, as records refer to it.
+            patient: The patient's account.
+            purpose: What for.
+            **parameters: Such as ``_type="Condition"``, ``start="2025"`` or ``_since``.
+
+        Raises:
+            AccessRefused: And the rest, as `search`.
+        """
+        return self._reader.everything(identity, patient, purpose, parameters)
 
     def open_emergency(
         self, sender: Sender, patient: Address, code: EmergencyCode, duration: timedelta

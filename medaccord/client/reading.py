@@ -2,100 +2,89 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from threading import Lock
 from typing import Any
 
 import httpx
 from eth_utils.crypto import keccak
 
+from medaccord.client.believing import Belief, ReleasedRecord
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import reading_answer
 from medaccord.client.session import Session
-from medaccord.core.audit import relationship_key
-from medaccord.core.canonical import Object, parse_object, record_bytes
-from medaccord.core.errors import (
-    InvalidInput,
-    ProofMismatch,
-    ReceiptMismatch,
-    RecordSuperseded,
-    TransportError,
-)
+from medaccord.core.canonical import parse_object, record_bytes
+from medaccord.core.envelopes import MEDIA_TYPE, Envelope, EnvelopeSet
+from medaccord.core.errors import ProofMismatch, TransportError
 from medaccord.core.identifiers import Address, Digest
-from medaccord.core.pointers import Pointer
-from medaccord.core.proofs import RecordProof, verify_newest, verify_record
+from medaccord.core.proofs import RecordProof
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
 from medaccord.fhir.answers import parse_searchset
+from medaccord.fhir.resource import DIRECTORY_TYPES
 
 _PURPOSE = "Purpose-Of-Use"
-_RECEIPT = "Medaccord-Receipt"
 _ASKED = 2  # receipts of one attempt to read a record: of the record, and of its proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReleasedRecord:
-    """A record that was released: what its steward anchored, and the newest version of it.
-
-    Attributes:
-        record: Its canonical bytes.
-        proof: What shows both.
-    """
-
-    record: bytes
-    proof: RecordProof
-
-    @property
-    def resource(self) -> Object:
-        """The record, read losslessly: numbers are `Number`, as they were written."""
-        return parse_object(self.record)
-
-    @property
-    def name(self) -> str:
-        """Its name, ``Type/id``."""
-        resource = self.resource
-        return f"{resource['resourceType']}/{resource['id']}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a gatekeeper answered, all pages together.
+    """What a gatekeeper answered.
 
     Attributes:
         records: The records released, each checked.
         receipts: The steward's signed receipts, one a page. Keep them: they show what was logged.
+        included: Practitioners and the like that the records refer to, each checked.
+        total: How many records there are on all pages together, as the gatekeeper says.
     """
 
     records: tuple[ReleasedRecord, ...]
     receipts: tuple[SignedReceipt, ...]
+    included: tuple[ReleasedRecord, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    record: bytes
+    proof: RecordProof
+    included: bool = False
 
 
 class Reader:
-    """Reads at one gatekeeper for one account, and remembers what must stay as it was.
-
-    Whose records a stream holds, the chain does not tell. So the first record that is read for a
-    patient fixes the patient's stream: records of two patients are never taken for one's. And a
-    version once seen is never taken back: an older one that is served later is refused.
+    """Reads at one gatekeeper for one account; `Belief` says what it takes for true.
 
     Attributes:
-        heads: Heads of the steward's logs as its receipts name them, by patient and number.
+        belief: What was seen, and must stay so.
     """
 
-    def __init__(self, session: Session, evidence: ChainEvidence, steward: Address) -> None:
-        """Read at the gatekeeper of a steward."""
-        self.heads: dict[Address, dict[int, Digest]] = {}
+    def __init__(
+        self,
+        session: Session,
+        evidence: ChainEvidence,
+        steward: Address,
+        *,
+        envelope_key: bytes | None = None,
+    ) -> None:
+        """Read at the gatekeeper of a steward.
+
+        Args:
+            session: Who asks.
+            evidence: Looks up on the chain what is proven.
+            steward: Whose gatekeeper it is.
+            envelope_key: X25519 private key, 32 bytes, that belongs to the one in the Registry:
+                with it records come sealed to it, and are opened and checked here.
+        """
+        self.belief = Belief(evidence, steward)
         self._session = session
-        self._evidence = evidence
         self._steward = steward
-        self._streams: dict[Address, Digest] = {}
-        self._seen: dict[tuple[Address, Digest], tuple[int, int]] = {}
-        self._lock = Lock()
+        self._key = envelope_key
+
+    @property
+    def heads(self) -> dict[Address, dict[int, Digest]]:
+        """Heads of the steward's logs as its receipts name them, by patient and number."""
+        return self.belief.heads
 
     def search(
         self, kind: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
@@ -108,62 +97,165 @@ class Reader:
                 newest.
             ProofMismatch: A record is not what was anchored, comes without proof, or was not asked
                 for; or nothing shows that it is the newest version.
+            DecryptionFailed: An envelope is not to this key, or was changed.
             ReceiptMismatch: A page comes without a receipt of the steward, or with an old one.
             InvalidRequest: The gatekeeper does not know a parameter.
             TransportError: The gatekeeper or the node does not answer, or badly.
         """
-        records: dict[str, ReleasedRecord] = {}
-        receipts: list[SignedReceipt] = []
-        path: str | None = f"/fhir/{kind}"
+        return _together(self.pages(kind, patient, purpose, parameters))
+
+    def pages(
+        self, kind: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
+    ) -> Iterator[Answer]:
+        """As `search`, page by page; each is asked for when the one before was taken."""
         query = {"patient": self._named(patient), **parameters}
-        while path is not None:
-            asked_at = self._evidence.now()
-            answer = self._session.get(
-                path, parameters=query, headers={_PURPOSE: purpose.value}, purpose=purpose
-            )
-            with self._reading():
-                page = parse_searchset(answer.content)
-            receipts.append(self._receipt(answer, patient))
-            block = self._decided_at(receipts[-1], asked_at)
-            found = [
-                self._released(entry.record, self._proof(entry.proof), patient, block)
-                for entry in page.entries
-            ]
-            for each in found:
+        for page in self._pages(f"/fhir/{kind}", query, patient, purpose):
+            for each in page.records:
                 if not each.name.startswith(f"{kind}/"):
                     raise ProofMismatch(f"asked for {kind}, the gatekeeper answered {each.name}")
-            path, query = page.next_url, {}
-            again = [each.name for each in found if each.name in records]
-            if again or (path and not found):
-                raise TransportError(f"the pages of {self._session.api.url} run in a circle")
-            records |= {each.name: each for each in found}
-        return Answer(records=tuple(records.values()), receipts=tuple(receipts))
+            yield page
+
+    def everything(
+        self, identity: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
+    ) -> Answer:
+        """Read all of a patient's records, and what they refer to, following every page.
+
+        Args:
+            identity: The ``Patient.id``.
+            patient: The account.
+            purpose: What for.
+            parameters: Such as ``_type`` or ``start``.
+
+        Raises:
+            AccessRefused: And the rest, as `search`.
+        """
+        path = f"/fhir/Patient/{identity}/$everything"
+        query = {"patient": self._named(patient), **parameters}
+        return _together(self._pages(path, query, patient, purpose))
 
     def read(self, kind: str, identity: str, patient: Address, purpose: Purpose) -> Answer:
         """Read one record, and its proof. Errors as `search`."""
-        headers, query = {_PURPOSE: purpose.value}, {"patient": self._named(patient)}
-        path = f"/fhir/{kind}/{identity}"
+        name = f"{kind}/{identity}"
+        return self._one(f"/fhir/{name}", name, patient, purpose)
+
+    def vread(
+        self, kind: str, identity: str, version: int, patient: Address, purpose: Purpose
+    ) -> Answer:
+        """Read one version of a record, superseded or not. Errors as `search`."""
+        name = f"{kind}/{identity}"
+        path = f"/fhir/{name}/_history/{version}"
+        return self._one(path, name, patient, purpose, version=version)
+
+    def _one(
+        self,
+        path: str,
+        name: str,
+        patient: Address,
+        purpose: Purpose,
+        *,
+        version: int | None = None,
+    ) -> Answer:
+        query = {"patient": self._named(patient)}
         receipts: list[SignedReceipt] = []
         while True:
-            answer = self._session.get(path, parameters=query, headers=headers, purpose=purpose)
+            asked_at = self.belief.now()
+            answer = self._get(path, query, purpose)
+            receipts.append(self.belief.receipt(answer, patient))
+            if self._key is not None:
+                entry = self._opened(self._envelope(answer))
+                break
             with self._reading():
                 record = record_bytes(parse_object(answer.content))
-            receipts.append(self._receipt(answer, patient))
-            asked_at = self._evidence.now()
-            proved = self._session.get(
-                f"{path}/$proof", parameters=query, headers=headers, purpose=purpose
-            )
-            proof = self._proof(proved.content)
-            receipts.append(self._receipt(proved, patient))
+            asked_at = self.belief.now()
+            proved = self._get(f"{path}/$proof", query, purpose)
+            entry = _Entry(record=record, proof=self._proof(proved.content))
+            receipts.append(self.belief.receipt(proved, patient))
             # Between the two a newer version may have come: then the next two fit.
-            if keccak(record) == proof.pointer.plaintext or len(receipts) > _ASKED:
+            if keccak(record) == entry.proof.pointer.plaintext or len(receipts) > _ASKED:
                 break
-        found = self._released(record, proof, patient, self._decided_at(receipts[-1], asked_at))
-        if found.name != f"{kind}/{identity}":
-            raise ProofMismatch(
-                f"asked for {kind}/{identity}, the gatekeeper answered {found.name}"
+        block = self.belief.decided_at(receipts[-1], asked_at)
+        owner = self._owner(name, patient)
+        if version is None:
+            found = self.belief.newest(entry.record, entry.proof, owner, block)
+        else:
+            found = self.belief.version(entry.record, entry.proof, owner, block, version)
+        if found.name != name:
+            raise ProofMismatch(f"asked for {name}, the gatekeeper answered {found.name}")
+        return Answer(records=(found,), receipts=tuple(receipts), total=1)
+
+    def _pages(
+        self, first: str, query: Mapping[str, str], patient: Address, purpose: Purpose
+    ) -> Iterator[Answer]:
+        seen: set[str] = set()
+        path: str | None = first
+        while path is not None:
+            asked_at = self.belief.now()
+            answer = self._get(path, query, purpose)
+            entries, total, path = self._page(answer)
+            receipt = self.belief.receipt(answer, patient)
+            block = self.belief.decided_at(receipt, asked_at)
+            checked = [
+                self.belief.newest(
+                    each.record,
+                    each.proof,
+                    self._steward if each.included else patient,
+                    block,
+                )
+                for each in entries
+            ]
+            parts: dict[bool, list[ReleasedRecord]] = {True: [], False: []}
+            for entry, record in zip(entries, checked, strict=True):
+                if entry.included != (record.name.partition("/")[0] in DIRECTORY_TYPES):
+                    raise ProofMismatch(f"{record.name} stands in the answer in another's place")
+                parts[entry.included].append(record)
+            names = {each.name for each in parts[False]}
+            if names & seen or (path and not names):
+                raise TransportError(f"the pages of {self._session.api.url} run in a circle")
+            seen, query = seen | names, {}
+            yield Answer(
+                records=tuple(parts[False]),
+                receipts=(receipt,),
+                included=tuple(parts[True]),
+                total=total,
             )
-        return Answer(records=(found,), receipts=tuple(receipts))
+
+    def _page(self, answer: httpx.Response) -> tuple[list[_Entry], int, str | None]:
+        if self._key is not None:
+            with self._reading():
+                sealed = EnvelopeSet.parse(answer.content)
+            opened = [self._opened(each) for each in sealed.envelopes]
+            return opened, sealed.total, sealed.next_url
+        with self._reading():
+            page = parse_searchset(answer.content)
+        entries = [
+            _Entry(
+                record=each.record,
+                proof=self._proof(each.proof),
+                included=each.mode == "include",
+            )
+            for each in page.entries
+        ]
+        return entries, page.total, page.next_url
+
+    def _opened(self, envelope: Envelope) -> _Entry:
+        assert self._key is not None  # whoever calls has looked
+        opened = envelope.open(self._key)
+        kind = envelope.record.partition("/")[0]
+        return _Entry(record=opened.record, proof=opened.proof, included=kind in DIRECTORY_TYPES)
+
+    def _envelope(self, answer: httpx.Response) -> Envelope:
+        with self._reading():
+            return Envelope.parse(answer.content)
+
+    def _get(self, path: str, query: Mapping[str, str], purpose: Purpose) -> httpx.Response:
+        headers = {_PURPOSE: purpose.value}
+        if self._key is not None:
+            headers["Accept"] = MEDIA_TYPE
+        return self._session.get(path, parameters=query, headers=headers, purpose=purpose)
+
+    def _owner(self, name: str, patient: Address) -> Address:
+        """Whose stream a record stands in: practitioners and the like are the steward's own."""
+        return self._steward if name.partition("/")[0] in DIRECTORY_TYPES else patient
 
     def _named(self, patient: Address) -> str:
         return f"eip155:{self._session.account.chain_id}:{patient}"
@@ -177,54 +269,21 @@ class Reader:
         with self._reading():
             return RecordProof.parse(document)
 
-    def _decided_at(self, signed: SignedReceipt, asked_at: datetime) -> int:
-        return self._evidence.check_block(signed.receipt.block_number, asked_at=asked_at)
 
-    def _released(
-        self, record: bytes, proof: RecordProof, patient: Address, decided_at: int
-    ) -> ReleasedRecord:
-        pointer = proof.pointer
-        if pointer.steward != self._steward:
-            raise ProofMismatch(f"the proof is by {pointer.steward}, not by {self._steward}")
-        verify_record(record, proof, self._evidence.is_anchored)
-        verify_newest(proof, partial(self._evidence.is_newest, decided_at=decided_at))
-        with self._lock:  # last of all: a record that is refused fixes nothing
-            stream = self._streams.setdefault(patient, pointer.topic)
-        if stream != pointer.topic:
-            raise ProofMismatch(f"the record is another patient's than {patient}'s")
-        self._check_seen(patient, pointer, decided_at)
-        return ReleasedRecord(record=record, proof=proof)
-
-    def _check_seen(self, patient: Address, pointer: Pointer, decided_at: int) -> None:
-        """Refuse a version below one that was the newest before, whatever the chain says since.
-
-        A steward may append an earlier state anew: then only who saw the later one can tell.
-        """
-        key = patient, pointer.record
-        with self._lock:
-            version, block = self._seen.get(key, (0, 0))
-            if decided_at < block:  # an answer that another thread's has overtaken
-                return
-            if pointer.version < version:
-                raise RecordSuperseded(pointer.version, version)
-            self._seen[key] = pointer.version, decided_at
-
-    def _receipt(self, answer: httpx.Response, patient: Address) -> SignedReceipt:
-        text = answer.headers.get(_RECEIPT)
-        if text is None:
-            raise ReceiptMismatch("the gatekeeper answered without a receipt")
-        try:
-            signed = SignedReceipt.parse(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (binascii.Error, InvalidInput, ValueError) as error:
-            raise ReceiptMismatch("the gatekeeper's receipt cannot be read") from error
-        receipt = self._evidence.check_receipt(signed, self._steward)
-        if receipt.relationship != relationship_key(self._steward, patient):
-            raise ReceiptMismatch(f"the receipt is for another log than that of {patient}")
-        with self._lock:
-            heads = self.heads.setdefault(patient, {})
-            if receipt.number in heads:
-                raise ReceiptMismatch(
-                    f"the receipt of entry {receipt.number} was given for another answer before"
-                )
-            heads[receipt.number] = receipt.head
-        return signed
+def _together(pages: Iterator[Answer]) -> Answer:
+    """All pages as one answer; what several refer to counts once."""
+    records: list[ReleasedRecord] = []
+    receipts: list[SignedReceipt] = []
+    included: dict[str, ReleasedRecord] = {}
+    total = 0
+    for page in pages:
+        records += page.records
+        receipts += page.receipts
+        included |= {each.name: each for each in page.included}
+        total = page.total
+    return Answer(
+        records=tuple(records),
+        receipts=tuple(receipts),
+        included=tuple(included.values()),
+        total=total,
+    )

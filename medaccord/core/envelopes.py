@@ -33,6 +33,7 @@ from medaccord.core.record_state import NewestProof
 
 __all__ = [
     "ENVELOPE_PROFILE",
+    "MEDIA_TYPE",
     "SALT_BYTES",
     "SET_PROFILE",
     "Envelope",
@@ -44,6 +45,9 @@ __all__ = [
 ENVELOPE_PROFILE: Final = "medaccord/envelope/1"
 
 SET_PROFILE: Final = "medaccord/envelopes/1"
+
+MEDIA_TYPE: Final = "application/vnd.medaccord.envelope+json"
+"""What envelopes, and pages of them, travel as."""
 
 SALT_BYTES: Final = 32
 """Length of the salt of a record's leaf, which is sealed before its content."""

@@ -43,7 +43,7 @@ from medaccord.gatekeeper.refusals import FHIR_JSON
 
 Kind = Annotated[str, Path(description="Type of FHIR R4.", pattern="^[A-Z][A-Za-z]{1,40}$")]
 Identity = Annotated[str, Path(description="Id of a record.", pattern=f"^{RECORD_ID.pattern}$")]
-Version = Annotated[int, Path(description="Counts from 1.", ge=1, lt=2**31)]
+Version = Annotated[str, Path(description="Counts from 1.", pattern="^[1-9][0-9]{0,8}$")]
 
 
 async def body_of(request: Request) -> bytes:
@@ -136,7 +136,7 @@ def routes(
         request: Request, resource_type: Kind, identity: Identity, version: Version
     ) -> Response:
         question, name, media = one(request, resource_type, identity)
-        return answers.resource(request, questions.vread(question, name, version), media)
+        return answers.resource(request, questions.vread(question, name, int(version)), media)
 
     @router.get(
         "/{resource_type}/{identity}/_history/{version}/$proof",
@@ -149,7 +149,7 @@ def routes(
     ) -> Response:
         question, name, media = one(request, resource_type, identity)
         _check_clear(media)
-        return answers.proof(questions.vread(question, name, version, action="proof"))
+        return answers.proof(questions.vread(question, name, int(version), action="proof"))
 
     return router
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
+from medaccord.core.envelopes import MEDIA_TYPE
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import AccountId, Address
 from medaccord.core.purposes import Purpose
@@ -28,7 +29,7 @@ FRESHNESS_HEADER: Final = "Medaccord-Freshness"
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
-ENVELOPES: Final = "application/vnd.medaccord.envelope+json"
+ENVELOPES: Final = MEDIA_TYPE
 """Asks for records that stay sealed, wrapped to the key that the asker has in the Registry."""
 
 FORMAT: Final = "_format"
