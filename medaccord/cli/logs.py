@@ -96,7 +96,7 @@ class _Text(logging.Formatter):
 
 def _told(error: BaseException) -> str:
     """An error and its causes, with the words of those alone that can be about nobody."""
-    parts = []
+    parts: list[str] = []
     each: BaseException | None = error
     while each is not None and len(parts) < _MAX_FRAMES:
         name = type(each).__name__

@@ -123,9 +123,11 @@ class Supervisor:
             The exit code.
         """
         stop_on_signals(self._stop, at_once=self._kill)
-        for number in range(self._settings.workers):
+        self._start(0)
+        failure = self._await_all()  # alone: what is made at a first start is made once
+        for number in range(1, self._settings.workers if failure is None else 1):
             self._start(number)
-        failure = self._await_all()
+        failure = failure or self._await_all()
         if failure is None and not self._stop.is_set():
             told = self._workers[0].ready
             assert told is not None  # what `_await_all` waited for

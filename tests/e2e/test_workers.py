@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from medaccord.chain import actions
+from medaccord.core.identifiers import Digest
 from medaccord.core.refusals import Refusal
 from tests.databases import Databases
 from tests.e2e.served import Hospital, Service, hospital, until
@@ -85,15 +86,17 @@ def test_revocation_handed_to_one_is_obeyed_by_the_other_before_it_is_mined(
     clinician = place.setting.clinician
     consent = desks[0].grant(place.patient, clinician, LABORATORY)
     headers = desks[1].sign_in(clinician)
-    asked = {"category": "laboratory"}
-    assert desks[1].get("Observation", headers, place.patient, **asked).status_code == 200
+
+    def ask() -> httpx.Response:
+        return desks[1].get("Observation", headers, place.patient, category="laboratory")
+
+    assert ask().status_code == 200
     revocation = actions.revoke(place.contracts, patient=place.patient.address, consent_id=consent)
     place.node.call("evm_setAutomine", False)
     try:
         answer = desks[0].relay(revocation, place.patient, wait=False)
         assert answer.status_code in (200, 202), answer.text
-        refused = desks[1].get("Observation", headers, place.patient, **asked)
-        assert_refused(refused, 403, Refusal.CONSENT_REVOKED)
+        assert_refused(ask(), 403, Refusal.CONSENT_REVOKED)
     finally:
         place.node.call("evm_setAutomine", True)
         place.node.mine()
@@ -105,7 +108,7 @@ def test_log_has_no_gap_and_nothing_twice_when_both_release_at_once(
     headers = [desk.sign_in(place.patient) for desk in desks]
     before = desks[0].audit(place.patient)["count"]
 
-    def read(number: int) -> bytes:
+    def read(number: int) -> Digest:
         desk, mine = desks[number % 2], headers[number % 2]
         answer = desk.get("Observation", mine, place.patient, category="laboratory")
         assert answer.status_code == 200, answer.text

@@ -279,8 +279,8 @@ def exchange(url: str, sent: bytes) -> httpx.Response:
             data += piece
         head, _, body = data.partition(b"\r\n\r\n")
         status, *rows = head.decode("latin-1").split("\r\n")
-        pairs = [tuple(row.split(": ", 1)) for row in rows]
-        length = int(dict(pairs).get("content-length", 0))
+        pairs = [(name, value) for name, _, value in (row.partition(": ") for row in rows)]
+        length = int(dict(pairs).get("content-length", "0"))
         while len(body) < length:
             body += line.recv(65_536)
         return httpx.Response(int(status.split()[1]), headers=pairs, content=body)
