@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from medaccord.core.blocks import BlockRef
+from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.decision import check_freshness
 from medaccord.core.envelopes import Envelope
 from medaccord.core.errors import AccessRefused, InvalidRequest
@@ -47,6 +48,7 @@ class Question:
         purpose: what for.
         latest: whether the chain must be asked this moment, and not merely within the bounds.
         receiver: X25519 key that envelopes are wrapped to; None where the records go in clear.
+        at_least: a block that must be known, or one that came after it; None for any.
     """
 
     session: Session
@@ -55,6 +57,7 @@ class Question:
     purpose: Purpose
     latest: bool = False
     receiver: bytes | None = None
+    at_least: ConsistencyToken | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +255,7 @@ class Reading:
         try:
             owner = self._accounts.owner_of(patient)
             subject = self._log.subject(patient, owner)
-            facts = self._facts.of(query, latest=question.latest)
+            facts = self._facts.of(query, latest=question.latest, at_least=question.at_least)
             leave = Leave.decide(
                 query,
                 facts,
@@ -294,6 +297,8 @@ class Reading:
             self._standing.refresh()
         freshness = self._ledger.freshness()
         check_freshness(freshness, now=self._standing.clock(), bounds=self._standing.bounds)
+        if question.at_least is not None:
+            self._standing.reach(question.at_least)
         return freshness.head
 
 
