@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
+from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.envelopes import MEDIA_TYPE
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import AccountId, Address
 from medaccord.core.purposes import Purpose
 from medaccord.gatekeeper.errors import NotAcceptable, WrongMediaType
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.freshness import AT_LEAST_HEADER, FRESHNESS_HEADER
 from medaccord.gatekeeper.reading import Question
 from medaccord.gatekeeper.refusals import FHIR_JSON
 from medaccord.gatekeeper.sign_in import SignIn
@@ -23,9 +25,6 @@ from medaccord.gatekeeper.whose import Whose
 
 PURPOSE_HEADER: Final = "Purpose-Of-Use"
 """A code of v3-ActReason; where it is sent, it is the one that the token was given for."""
-
-FRESHNESS_HEADER: Final = "Medaccord-Freshness"
-"""`latest` asks the chain this moment; without it the gatekeeper's bounds hold."""
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -113,6 +112,7 @@ class FhirRequests:
             told=told,
             purpose=_purpose(request, session, own=patients == (session.account,)),
             latest=_latest(request),
+            at_least=_at_least(request),
             receiver=receiver,
         )
 
@@ -257,3 +257,8 @@ def _latest(request: Request) -> bool:
     if wanted not in ("bounded", "latest"):
         raise InvalidRequest(f"{FRESHNESS_HEADER} is bounded or latest")
     return wanted == "latest"
+
+
+def _at_least(request: Request) -> ConsistencyToken | None:
+    sent = request.headers.get(AT_LEAST_HEADER)
+    return None if sent is None else ConsistencyToken.parse(sent)

@@ -8,7 +8,7 @@ from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.audit import AuditEntry
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import BOUNDS
-from medaccord.gatekeeper.fhir_requests import FRESHNESS_HEADER
+from medaccord.gatekeeper.freshness import FRESHNESS_HEADER
 from medaccord.keys import LocalSigner
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.desk import Desk, assert_refused, receipt_of
