@@ -86,6 +86,7 @@ def range_of(text: str) -> DateRange | None:
     return DateRange(Span(start, end), Span(start - offset, end - offset), zone is not None)
 
 
+@lru_cache(maxsize=4_096)
 def moment_range(moment: datetime) -> DateRange:
     """The microsecond that a moment stands for, as written in UTC.
 

@@ -111,8 +111,12 @@ class TokenClause:
 
     def matches(self, entry: Searchable) -> bool:
         """See `Clause`."""
-        held = entry.values.tokens(self.name)
-        return self.negated != any(test.matches(each) for test in self.tests for each in held)
+        # Loops, here and below, since a search looks at thousands of records.
+        for token in entry.values.tokens(self.name):
+            for test in self.tests:
+                if test.matches(token):
+                    return not self.negated
+        return self.negated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +196,11 @@ class DateClause:
 
     def matches(self, entry: Searchable) -> bool:
         """See `Clause`."""
-        return any(test.matches(each) for each in dates_of(entry, self.name) for test in self.tests)
+        for found in dates_of(entry, self.name):
+            for test in self.tests:
+                if test.matches(found):
+                    return True
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
