@@ -44,8 +44,8 @@ PATIENT_ID = "57b997b7-1e72-5ccc-82f6-ea3dd82eef2e"
 # Where it matters what a database does; elsewhere the second one would show nothing new.
 ON_BOTH = {
     *("test_audit", "test_crash", "test_enrolment", "test_group_commit", "test_importing"),
-    *("test_inbox", "test_openings", "test_paging", "test_reading", "test_sign_in"),
-    *("test_notices",),
+    *("test_inbox", "test_openings", "test_paging", "test_reading", "test_once"),
+    *("test_notices", "test_two_processes"),
 }
 
 Opener = Callable[..., Gatekeeper]
