@@ -1,4 +1,4 @@
-"""Columns that mean the same on SQLite and on PostgreSQL: their types, and those of a sealed row."""
+"""Columns that mean the same on SQLite and on PostgreSQL: their types, and a sealed row's."""
 
 from datetime import UTC, datetime
 from typing import Any
