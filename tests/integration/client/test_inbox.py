@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from medaccord.demo.stage import Stage
 from medaccord.keys import LocalSigner
 from tests.integration.client.conftest import EVERYTHING, LABORATORY, MEDICATION, Visit, terms
 from tests.integration.client.middle import Middle, at, edited
+from tests.integration.owned_wallet import OwnedWallet
 
 INBOX = "/requests"
 
@@ -179,27 +178,10 @@ def test_inbox_leaves_out_only_what_a_removed_key_had_asked_for(
     assert [received.digest for received in patient.inbox()] == [kept]
 
 
-class Wallet:
-    """An ERC-1271 wallet on the chain, for which its owner signs."""
-
-    def __init__(self, sender: Sender, owner: LocalSigner) -> None:
-        path = Path(__file__).parents[2] / "contracts" / "artifacts" / "OwnedWallet.json"
-        artifact = json.loads(path.read_bytes())
-        contract = sender.network.web3.eth.contract(
-            abi=artifact["abi"], bytecode=artifact["bytecode"]
-        )
-        created = sender.send(contract.constructor(owner.address)).created
-        assert created is not None
-        self.address = created
-        self.sign = owner.sign
-        self.sign_text = owner.sign_text
-        self.sign_transaction = owner.sign_transaction
-
-
 @pytest.fixture
-def wallet(stage: Stage, contracts: Contracts) -> Wallet:
+def wallet(stage: Stage, contracts: Contracts) -> OwnedWallet:
     """May ask for hospital B."""
-    made = Wallet(stage.b.sender, LocalSigner.create())
+    made = OwnedWallet(stage.b.sender, LocalSigner.create())
     named = actions.delegate(
         contracts,
         account=stage.b.account,
@@ -212,14 +194,14 @@ def wallet(stage: Stage, contracts: Contracts) -> Wallet:
 
 
 def test_inbox_shows_a_request_that_a_wallet_signed(
-    patient: Patient, stage: Stage, wallet: Wallet, visit: Visit
+    patient: Patient, stage: Stage, wallet: OwnedWallet, visit: Visit
 ) -> None:
     digest = ask(visit(Provider, wallet, stage.b.account), patient.account, stage)
     assert [received.digest for received in patient.inbox()] == [digest]
 
 
 def test_inbox_is_refused_when_a_wallet_did_not_sign(
-    patient: Patient, stage: Stage, wallet: Wallet, visit: Visit, middle: Middle
+    patient: Patient, stage: Stage, wallet: OwnedWallet, visit: Visit, middle: Middle
 ) -> None:
     ask(visit(Provider, wallet, stage.b.account), patient.account, stage)
     forged = {"signature": "0x" + "1b" * 65}

@@ -30,7 +30,7 @@ from medaccord.chain import (
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.canonical import parse_object
 from medaccord.gatekeeper import Gatekeeper, ImportReport
-from medaccord.keys import LocalSigner
+from medaccord.keys import LocalSigner, Signer
 from medaccord.store import open_engine
 from tests.databases import Databases
 from tests.integration.conftest import KEY, PROFILE, admit
@@ -102,7 +102,7 @@ def open_gatekeeper(
 
 
 def delegate(
-    contracts: Contracts, sender: Sender, account: LocalSigner, key: LocalSigner, powers: Power
+    contracts: Contracts, sender: Sender, account: LocalSigner, key: Signer, powers: Power
 ) -> None:
     action = actions.delegate(
         contracts,

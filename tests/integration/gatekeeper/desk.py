@@ -23,7 +23,7 @@ from medaccord.core.terms import Terms
 from medaccord.core.typed_data import typed
 from medaccord.fhir import parse_outcome, parse_searchset
 from medaccord.gatekeeper.fhir_answers import RECEIPT_HEADER
-from medaccord.keys import LocalSigner
+from medaccord.keys import LocalSigner, Signer
 
 
 def salt() -> Digest:
@@ -78,7 +78,7 @@ class Desk:
 
     def challenge(
         self,
-        signer: LocalSigner,
+        signer: Signer,
         account: Address | None = None,
         *,
         purpose: Purpose | None = None,
@@ -96,7 +96,7 @@ class Desk:
 
     def sign_in(
         self,
-        signer: LocalSigner,
+        signer: Signer,
         account: Address | None = None,
         *,
         purpose: Purpose | None = None,

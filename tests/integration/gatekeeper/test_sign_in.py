@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from medaccord.chain import Contracts, Power, Sender, actions
+from medaccord.chain import Contracts, Network, Power, Sender
 from medaccord.chain.embedded import EmbeddedChain
-from medaccord.core.identifiers import AccountId
+from medaccord.core.identifiers import AccountId, address
+from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage
+from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
-from tests.databases import stored_bytes
-from tests.integration.gatekeeper.conftest import delegate
+from tests.integration.gatekeeper.cable import Cable
+from tests.integration.gatekeeper.conftest import (
+    Opener,
+    Visit,
+    World,
+    delegate,
+    open_gatekeeper,
+)
 from tests.integration.gatekeeper.desk import Desk, as_time, assert_refused
-
-
-@pytest.fixture
-def carer(contracts: Contracts, sender: Sender, patient: LocalSigner) -> LocalSigner:
-    """A key with the patient's power to read."""
-    key = LocalSigner.create()
-    delegate(contracts, sender, patient, key, Power.READ)
-    return key
+from tests.integration.owned_wallet import OwnedWallet
 
 
 def test_challenge_names_this_gatekeeper_and_the_account_when_asked(
@@ -61,15 +64,6 @@ def test_sign_in_gives_a_token_for_ten_minutes_when_signed(
         "scope": "system/*.rs",
     }
     assert answer.headers["cache-control"] == "no-store"
-
-
-def test_sign_in_is_refused_when_the_message_was_used_before(
-    desk: Desk, patient: LocalSigner
-) -> None:
-    message = desk.challenge(patient)
-    signature = patient.sign_text(message)
-    assert desk.redeem(message, signature).status_code == 200
-    assert_refused(desk.redeem(message, signature), 401, Refusal.NOT_SIGNED_IN)
 
 
 def test_sign_in_is_refused_when_signed_by_another_key(
@@ -148,65 +142,133 @@ def test_sign_in_is_refused_when_handed_in_at_its_end(
     assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
 
 
-def test_token_works_when_used_a_second_before_its_end(
-    desk: Desk, chain: EmbeddedChain, patient: LocalSigner
+@pytest.mark.parametrize(("who", "purpose"), [("patient", "PATRQT"), ("clinician", "TREAT")])
+def test_token_is_for_reading_ones_own_or_for_treatment_when_nothing_else_is_asked_for(
+    request: pytest.FixtureRequest, desk: Desk, who: str, purpose: str
 ) -> None:
-    headers = desk.sign_in(patient)
-    chain.advance(timedelta(minutes=10) - timedelta(seconds=1))
-    assert desk.get("Observation", headers, patient).status_code == 200
+    message = SignInMessage.parse(desk.challenge(request.getfixturevalue(who)))
+    assert message.purpose is Purpose(purpose)
 
 
-def test_token_is_refused_when_used_at_its_end(
-    desk: Desk, chain: EmbeddedChain, patient: LocalSigner
+def test_challenge_names_the_public_address_when_it_is_another(
+    gatekeeper: Gatekeeper, contracts: Contracts, patient: LocalSigner
 ) -> None:
-    headers = desk.sign_in(patient)
-    chain.advance(timedelta(minutes=10))
-    assert_refused(desk.get("Observation", headers, patient), 401, Refusal.NOT_SIGNED_IN)
+    inside = gatekeeper.serve(url="https://records.hospital.example/").url
+    desk = Desk(url=inside, contracts=contracts, steward=gatekeeper.steward)
+    text = desk.challenge(patient)
+    message = SignInMessage.parse(text)
+    assert (message.domain, message.uri) == (
+        "records.hospital.example",
+        "https://records.hospital.example",
+    )
+    assert desk.redeem(text, patient.sign_text(text)).status_code == 200
+    desk.http.close()
 
 
-def test_token_is_refused_when_made_up(desk: Desk, patient: LocalSigner) -> None:
-    headers = {"Authorization": "Bearer " + "A" * 43}
-    answer = desk.get("Observation", headers, patient)
+# --- Another gatekeeper ---
+
+
+# --- Another gatekeeper ---
+
+
+@pytest.fixture
+def elsewhere(world: World, cable: Cable, tmp_path: Path) -> Iterator[Gatekeeper]:
+    """Another gatekeeper: a database and a secret of its own."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    made = open_gatekeeper(world, folder, f"sqlite:///{folder / 'records.db'}", cable)
+    yield made
+    made.close()
+
+
+def test_message_of_another_gatekeeper_is_refused_when_it_names_this_ones_address(
+    desk: Desk, elsewhere: Gatekeeper, patient: LocalSigner
+) -> None:
+    message = elsewhere.sign_in(desk.url).challenge(patient.address, patient.address)
+    answer = desk.redeem(message, patient.sign_text(message))
     assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
-    assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_token_of_a_delegate_reads_when_delegated(
-    desk: Desk, patient: LocalSigner, carer: LocalSigner
+def test_message_of_this_gatekeeper_is_refused_when_it_names_another_address(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner
 ) -> None:
-    headers = desk.sign_in(carer, patient.address)
+    message = gatekeeper.sign_in("https://other.example").challenge(
+        patient.address, patient.address
+    )
+    answer = desk.redeem(message, patient.sign_text(message))
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
+
+
+def test_token_of_another_gatekeeper_is_worth_nothing(
+    desk: Desk, elsewhere: Gatekeeper, visit: Visit, patient: LocalSigner
+) -> None:
+    headers = visit(elsewhere).sign_in(patient)
+    assert_refused(desk.get("Observation", headers, patient), 401, Refusal.NOT_SIGNED_IN)
+
+
+# --- Clocks ---
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(30, 200), (31, 503)])
+def test_sign_in_is_refused_when_the_clock_is_over_half_a_minute_behind_the_chains(
+    opened: Opener,
+    visit: Visit,
+    cable: Cable,
+    chain: EmbeddedChain,
+    patient: LocalSigner,
+    seconds: int,
+    status: int,
+) -> None:
+    chain.mine()
+    head = chain.clock()
+    late = Network(
+        cable.network().web3, confirmations=0, clock=lambda: head - timedelta(seconds=seconds)
+    )
+    desk = visit(opened(network=late))
+    message = desk.challenge(patient)
+    answer = desk.redeem(message, patient.sign_text(message))
+    assert answer.status_code == status
+    if status != 200:
+        assert_refused(answer, 503, Refusal.CLOCKS_APART)
+
+
+# --- Wallets that are contracts ---
+
+
+@pytest.fixture
+def wallet(sender: Sender) -> OwnedWallet:
+    """An account that is a contract."""
+    return OwnedWallet(sender, LocalSigner.create())
+
+
+def test_wallet_signs_in_for_its_own_account(
+    desk: Desk, patient: LocalSigner, wallet: OwnedWallet
+) -> None:
+    answer = desk.get("Observation", desk.sign_in(wallet), patient)
+    assert_refused(answer, 403, Refusal.NOT_AN_ORGANISATION)  # it is known who asks
+
+
+def test_wallet_reads_for_the_patient_who_named_it(
+    desk: Desk, contracts: Contracts, sender: Sender, patient: LocalSigner, wallet: OwnedWallet
+) -> None:
+    delegate(contracts, sender, patient, wallet, Power.READ)
+    headers = desk.sign_in(wallet, patient.address)
     assert desk.get("Observation", headers, patient).status_code == 200
 
 
-def test_token_of_a_delegate_is_refused_when_undelegated_meanwhile(
-    desk: Desk,
-    contracts: Contracts,
-    sender: Sender,
-    patient: LocalSigner,
-    carer: LocalSigner,
+def test_sign_in_is_refused_when_the_wallet_did_not_sign(
+    desk: Desk, wallet: OwnedWallet, stranger: LocalSigner
 ) -> None:
-    headers = desk.sign_in(carer, patient.address)
-    action = actions.undelegate(contracts, account=patient.address, delegate=carer.address)
-    actions.submit(sender, actions.signed(action, patient))
-    assert_refused(desk.get("Observation", headers, patient), 401, Refusal.NOT_SIGNED_IN)
+    message = desk.challenge(wallet)
+    answer = desk.redeem(message, stranger.sign_text(message))
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
 
 
-def test_token_of_a_controller_is_refused_when_the_account_was_rotated_meanwhile(
-    desk: Desk,
-    contracts: Contracts,
-    sender: Sender,
-    patient: LocalSigner,
-    stranger: LocalSigner,
+def test_sign_in_is_refused_when_the_wallet_is_another_kind_of_contract(
+    desk: Desk, contracts: Contracts, stranger: LocalSigner
 ) -> None:
-    headers = desk.sign_in(patient)
-    action = actions.rotate(contracts, account=patient.address, new_controller=stranger.address)
-    actions.submit(sender, actions.signed(action, patient))
-    assert_refused(desk.get("Observation", headers, patient), 401, Refusal.NOT_SIGNED_IN)
-
-
-def test_nothing_in_the_database_is_a_token_when_somebody_signed_in(
-    desk: Desk, patient: LocalSigner, database_url: str
-) -> None:
-    bearer = desk.sign_in(patient)["Authorization"].removeprefix("Bearer ")
-    stored = b"".join(stored_bytes(database_url).values())
-    assert bearer.encode() not in stored
+    registry = address(contracts.registry.address)
+    body = {"account": registry, "by": registry}
+    message = desk.http.post("/sign-in/challenge", json=body).json()["message"]
+    answer = desk.redeem(message, stranger.sign_text(message))
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)

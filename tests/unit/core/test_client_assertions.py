@@ -79,7 +79,8 @@ def test_assertion_is_refused_when_it_says_that_it_is_signed_in_another_way(algo
 
 @pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
 def test_assertion_is_refused_when_the_public_key_served_as_a_shared_secret(algorithm: str) -> None:
-    key = {"RS384": RSA, "ES384": EC}[algorithm].public_key()
+    keys: dict[str, Any] = {"RS384": RSA, "ES384": EC}
+    key = keys[algorithm].public_key()
     secret = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     content = forged({"alg": algorithm, "kid": "key-1"}, claims()).rpartition(".")[0]
     mark = hmac.digest(secret, content.encode(), hashlib.sha384)
