@@ -243,7 +243,8 @@ class _Reader:
         elif base == ID.name and not modifier:
             self.clauses.append(IdClause.parse(value))
         elif kind is Kind.TOKEN and base != ID.name and modifier in ("", "not"):
-            self.clauses.append(TokenClause.parse(base, value, negated=bool(modifier)))
+            parameter = self._parameters[base]
+            self.clauses.append(TokenClause.parse(parameter, value, negated=bool(modifier)))
         elif kind is Kind.DATE and not modifier:
             self.clauses.append(DateClause.parse(base, value))
         else:

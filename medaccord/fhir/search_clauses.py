@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.resource_types import RECORD_ID
 from medaccord.fhir.date_range import DateRange, Span, moment_range, range_of
-from medaccord.fhir.search_parameters import ID, LAST_UPDATED
+from medaccord.fhir.search_parameters import ID, LAST_UPDATED, SearchParameter
 from medaccord.fhir.search_values import Searchable, Token
 
 __all__ = [
@@ -65,11 +65,18 @@ class TokenTest:
     system: str | None
     code: str | None
 
-    def matches(self, token: Token) -> bool:
-        """Whether a token is meant."""
-        return (self.code is None or self.code == token.code) and (
-            self.system is None or self.system == (token.system or "")
-        )
+    def matches(self, token: Token, implied: str | None) -> bool:
+        """Whether a token is meant.
+
+        Args:
+            token: of a record.
+            implied: system of a token that names none, where the element has but one.
+        """
+        if self.code is not None and self.code != token.code:
+            return False
+        if self.system is None or self.system == (token.system or ""):
+            return True
+        return token.system is None and self.system == implied
 
     def __str__(self) -> str:
         """As it stands in a query."""
@@ -86,22 +93,25 @@ class TokenClause:
         tests: the alternatives, in order.
         negated: whether none of them may be met, as ``:not`` asks; a record without the element
             meets that too.
+        implied: code system of the element, where it holds mere codes.
     """
 
     name: str
     tests: tuple[TokenTest, ...]
     negated: bool = False
+    implied: str | None = None
 
     @classmethod
-    def parse(cls, name: str, value: str, *, negated: bool = False) -> Self:
+    def parse(cls, parameter: SearchParameter, value: str, *, negated: bool = False) -> Self:
         """Read it.
 
         Raises:
             InvalidRequest: the value is no token.
         """
+        name = parameter.name
         tests = {_token_test(name, each) for each in split(name, value, ",")}
         ordered = tuple(sorted(tests, key=str))
-        return cls(name=name, tests=ordered, negated=negated)
+        return cls(name=name, tests=ordered, negated=negated, implied=parameter.system)
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -114,7 +124,7 @@ class TokenClause:
         # Loops, here and below, since a search looks at thousands of records.
         for token in entry.values.tokens(self.name):
             for test in self.tests:
-                if test.matches(token):
+                if test.matches(token, self.implied):
                     return not self.negated
         return self.negated
 

@@ -6,7 +6,8 @@ every date, and what tells its status.
 
 Source: FHIR R4 (4.0.1), search-parameters.json; of each row, the column "definition" is the
 canonical URL of its SearchParameter. A choice element stands there once for each type of it that
-the kind of search is defined for; a filter on the type of a reference is left out.
+the kind of search is defined for; a filter on the type of a reference is left out. The column
+"system" is from the value set that R4 binds the element to; Task.intent, bound to two, has none.
 """
 
 import csv
@@ -52,6 +53,8 @@ class SearchParameter:
         name: as it stands in a query.
         kind: how its values are compared.
         elements: paths of the elements that it looks at, within the resource; a dot leads deeper.
+        system: code system of the elements' codes, where they are mere codes that name none; None
+            for others.
         definition: canonical URL of R4's SearchParameter.
     """
 
@@ -59,6 +62,7 @@ class SearchParameter:
     kind: Kind
     elements: tuple[str, ...]
     definition: str
+    system: str | None = None
 
 
 ID: Final = SearchParameter(
@@ -94,6 +98,7 @@ def _rows() -> Iterator[tuple[str, SearchParameter]]:
                 name=row["parameter"],
                 kind=Kind(row["kind"]),
                 elements=tuple(row["elements"].split(" ")),
+                system=row["system"] or None,
                 definition=row["definition"],
             ),
         )
