@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 from eth_utils.crypto import keccak
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import delete, func, insert, select, update
 
 from medaccord.chain import actions
@@ -24,6 +24,7 @@ from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.typed_data import typed
 from medaccord.gatekeeper.errors import Conflict, EnrolmentRefused
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.openapi import Tag, refusals
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeField
 from medaccord.ledger import RelationshipState
 from medaccord.records import Owner
@@ -189,11 +190,25 @@ class EnrolmentForm(Form):
     signature: SignatureField
 
 
+class Enrolled(BaseModel):
+    """A relationship that was proposed, for the patient to accept."""
+
+    steward: str
+    patient: str
+    round: int
+    transaction: str
+
+
 def routes(enrolment: Enrolment, steward: Address) -> APIRouter:
     """POST /enrolments."""
-    router = APIRouter()
+    router = APIRouter(tags=[Tag.PATIENTS], responses=refusals(409, 422))
 
-    @router.post("/enrolments", status_code=201)
+    @router.post(
+        "/enrolments",
+        status_code=201,
+        summary="Enrol an account with a one-time code",
+        response_model=Enrolled,
+    )
     def enrol(form: EnrolmentForm) -> dict[str, Any]:
         proposed, receipt = enrolment.enrol(
             account=form.account,

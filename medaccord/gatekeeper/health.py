@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
@@ -17,7 +17,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.metrics import Metrics
 from medaccord.gatekeeper.openapi import Tag
-from medaccord.gatekeeper.wire import block_document
+from medaccord.gatekeeper.wire import Block, block_document
 from medaccord.store import reading
 
 DRAINING = "draining"
@@ -25,17 +25,6 @@ DRAINING = "draining"
 
 NO_DATABASE = "database-unreachable"
 """Why a gatekeeper is not ready whose database does not answer."""
-
-
-class Block(BaseModel):
-    """A block of the chain."""
-
-    model_config = ConfigDict(title="Block")
-
-    chainId: int
-    number: int
-    hash: str
-    timestamp: str
 
 
 class Health(BaseModel):

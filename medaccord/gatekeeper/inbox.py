@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from sqlalchemy import RowMapping, func, insert, select
 
 from medaccord.chain.powers import Power
@@ -23,6 +24,7 @@ from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.audit_log import Event
 from medaccord.gatekeeper.errors import Conflict
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.openapi import SIGNED_IN, Tag, refusals
 from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
@@ -250,15 +252,48 @@ class RequestForm(Form):
     signature: SignatureField
 
 
+class RequestTaken(BaseModel):
+    """The digest of a request, which a consent answers by."""
+
+    digest: str
+
+
+class RequestShown(BaseModel):
+    """A request as the patient sees it."""
+
+    digest: str
+    request: dict[str, Any]
+    by: str
+    signature: str
+    receivedAt: str
+    state: State
+
+
+class Requests(BaseModel):
+    """An inbox."""
+
+    requests: list[RequestShown]
+
+
 def routes(inbox: Inbox, sign_in: SignIn) -> APIRouter:
     """POST /requests and GET /requests."""
-    router = APIRouter()
+    router = APIRouter(tags=[Tag.PATIENTS], responses=refusals(409))
 
-    @router.post("/requests", status_code=201)
+    @router.post(
+        "/requests",
+        status_code=201,
+        summary="Ask a patient for consent",
+        response_model=RequestTaken,
+    )
     def take(form: RequestForm) -> dict[str, str]:
         return {"digest": hex_digest(inbox.take(form.request, form.by, form.signature))}
 
-    @router.get("/requests")
+    @router.get(
+        "/requests",
+        summary="The patient's inbox",
+        response_model=Requests,
+        openapi_extra=SIGNED_IN,
+    )
     def show(request: Request, state: State | None = None) -> dict[str, Any]:
         received = inbox.of(sign_in.fresh_session(request))
         return {

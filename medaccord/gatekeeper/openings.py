@@ -4,12 +4,13 @@ The chain holds only commitments. Without the opening a consent cannot be read a
 released under it; with one that does not fit, nothing either.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
-from sqlalchemy import Column, Connection, Row, insert, select
+from pydantic import BaseModel
+from sqlalchemy import Column, Connection, Row, bindparam, insert, select
 
 from medaccord.core.canonical import document_bytes
 from medaccord.core.emergency import EmergencyReason
@@ -18,14 +19,25 @@ from medaccord.core.identifiers import Address, ConsentId, Digest, digest, hex_d
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.openapi import SIGNED_IN, Tag, refusals
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
 from medaccord.gatekeeper.wire import AddressField, DigestField, Form
 from medaccord.records import Owner
+from medaccord.records.opened_rows import OpenedRows
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
 from medaccord.store.tables import reason_opening, terms_opening
 
+T = TypeVar("T")
+
+_OPENED_BYTES: Final = 16 * 2**20
+"""Of openings kept open, sealed, of either kind; opened, each takes some five times as much."""
+
+_KEPT: Final = {
+    key.table.name: select(key.table).where(key.in_(bindparam("these", expanding=True)))
+    for key in (terms_opening.c.consent, reason_opening.c.emergency)
+}
 _AT_ONCE: Final = 500  # keys that one query names: databases bound its parameters
 
 
@@ -38,6 +50,10 @@ class Openings:
         self._ledger = base.ledger
         self._sealer = base.sealer
         self._clock = base.clock
+        self._terms: OpenedRows[Terms] = OpenedRows(base.sealer, most_bytes=_OPENED_BYTES)
+        self._reasons: OpenedRows[EmergencyReason] = OpenedRows(
+            base.sealer, most_bytes=_OPENED_BYTES
+        )
 
     def take_terms(
         self, session: Session, patient: Address, consent_id: ConsentId, document: Mapping[str, Any]
@@ -114,15 +130,16 @@ class Openings:
         self, connection: Connection, consents: Mapping[ConsentId, Owner]
     ) -> dict[ConsentId, Terms]:
         """The terms kept for some consents, each with the patient that gave it."""
-        found = self._kept_for(connection, terms_opening.c.consent, consents)
-        return {key: Terms.parse(document) for key, document in found}
+        return dict(
+            self._kept_for(connection, terms_opening.c.consent, consents, self._terms, Terms.parse)
+        )
 
     def reasons_for(
         self, connection: Connection, emergencies: Mapping[Digest, Owner]
     ) -> dict[Digest, EmergencyReason]:
         """The reasons kept for some emergency accesses, each with its patient."""
-        found = self._kept_for(connection, reason_opening.c.emergency, emergencies)
-        return {key: EmergencyReason.parse(document) for key, document in found}
+        key, parse = reason_opening.c.emergency, EmergencyReason.parse
+        return dict(self._kept_for(connection, key, emergencies, self._reasons, parse))
 
     def show(self, session: Session) -> dict[str, Any]:
         """Every opening kept for the patient that is signed in: nothing is lost with a device.
@@ -168,13 +185,21 @@ class Openings:
             yield from self._opened(key, row, owner)
 
     def _kept_for(
-        self, connection: Connection, key: Column[Any], wanted: Mapping[Digest, Owner]
-    ) -> Iterator[tuple[Digest, bytes]]:
+        self,
+        connection: Connection,
+        key: Column[Any],
+        wanted: Mapping[Digest, Owner],
+        opened: OpenedRows[T],
+        parse: Callable[[bytes], T],
+    ) -> Iterator[tuple[Digest, T]]:
         values = list(wanted)
         for first in range(0, len(values), _AT_ONCE):
-            these = key.in_(values[first : first + _AT_ONCE])
-            for row in connection.execute(select(key.table).where(these)).all():
-                yield from self._opened(key, row, wanted[digest(row._mapping[key])])
+            these = {"these": values[first : first + _AT_ONCE]}
+            for row in connection.execute(_KEPT[key.table.name], these).all():
+                value = digest(row._mapping[key])
+                with suppress(DecryptionFailed, KeyMissing):
+                    context = row_context(key.table.name, value)
+                    yield value, opened.open(wanted[value], row._mapping, context, parse)
 
     def _opened(
         self, key: Column[Any], row: Row[Any], owner: Owner
@@ -201,21 +226,57 @@ class ReasonForm(Form):
     reason: dict[str, Any]
 
 
+class Shown(BaseModel):
+    """Every opening about a patient, by the id of what it opens."""
+
+    consents: dict[str, dict[str, Any]]
+    emergencies: dict[str, dict[str, Any]]
+
+
+class TermsKept(BaseModel):
+    """Whose terms were kept."""
+
+    consent: str
+
+
+class ReasonKept(BaseModel):
+    """Whose reason was kept."""
+
+    emergency: str
+
+
 def routes(openings: Openings, sign_in: SignIn) -> APIRouter:
     """GET and POST /openings, and POST /openings/emergency."""
-    router = APIRouter()
+    router = APIRouter(tags=[Tag.PATIENTS], responses=refusals(409))
 
-    @router.get("/openings")
+    @router.get(
+        "/openings",
+        summary="What the consents and emergencies about the patient cover",
+        response_model=Shown,
+        openapi_extra=SIGNED_IN,
+    )
     def show(request: Request) -> dict[str, Any]:
         return openings.show(sign_in.fresh_session(request))
 
-    @router.post("/openings", status_code=201)
+    @router.post(
+        "/openings",
+        status_code=201,
+        summary="Show the terms that a consent was given under",
+        response_model=TermsKept,
+        openapi_extra=SIGNED_IN,
+    )
     def terms(form: TermsForm, request: Request) -> dict[str, str]:
         session = sign_in.fresh_session(request)
         openings.take_terms(session, form.patient, form.consent, form.terms)
         return {"consent": hex_digest(form.consent)}
 
-    @router.post("/openings/emergency", status_code=201)
+    @router.post(
+        "/openings/emergency",
+        status_code=201,
+        summary="Show the reason that emergency access was opened for",
+        response_model=ReasonKept,
+        openapi_extra=SIGNED_IN,
+    )
     def reason(form: ReasonForm, request: Request) -> dict[str, str]:
         session = sign_in.fresh_session(request)
         openings.take_reason(session, form.patient, form.emergency, form.reason)

@@ -159,8 +159,12 @@ def install(app: FastAPI) -> None:
     What is ours to put right is told in the service's log, which the answer does not.
     """
 
-    async def answer(_: Request, error: Exception) -> Response:  # no thread for so little
+    async def answer(request: Request, error: Exception) -> Response:  # no thread for so little
+        if isinstance(error, InvalidInput | RequestValidationError) and _lacks_token(request):
+            error = AccessRefused(Refusal.NOT_SIGNED_IN, "sign in first, and send the token")
         answered = outcome_response(error)
+        if answered.status_code == 405:
+            answered.headers["Allow"] = _allowed(app, request)
         if isinstance(error, MedaccordError) and answered.status_code == 500:
             _log.error("a request failed", exc_info=error)
         elif isinstance(error, StoreFailed | TransportError):
@@ -169,6 +173,18 @@ def install(app: FastAPI) -> None:
 
     for kind in (MedaccordError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
+
+
+def _lacks_token(request: Request) -> bool:
+    """Whether a route wants a token and got none: then nothing else about the request is told."""
+    told = getattr(request.scope.get("route"), "openapi_extra", None) or {}
+    return "security" in told and "authorization" not in request.headers
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods that a path takes, whichever of its routes was found first."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return ", ".join(sorted(each.upper() for each in app.openapi()["paths"].get(path, ())))
 
 
 def _refused(error: AccessRefused) -> Problem:

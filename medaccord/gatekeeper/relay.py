@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from medaccord.chain import actions
@@ -29,8 +30,9 @@ from medaccord.core.errors import (
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.terms import Terms
 from medaccord.gatekeeper.foundation import Foundation
+from medaccord.gatekeeper.openapi import Tag, refusals
 from medaccord.gatekeeper.openings import Openings
-from medaccord.gatekeeper.wire import Form, block_document
+from medaccord.gatekeeper.wire import Block, Form, block_document
 from medaccord.ledger import RelationshipState, Restriction
 
 RESTRICTING: Final = frozenset({"Revocation", "RevokeAll", "EmergencyClosure", "EmergencyBan"})
@@ -187,11 +189,25 @@ class RelayForm(Form):
     terms: dict[str, Any] | None = None
 
 
+class RelayAnswer(BaseModel):
+    """What became of an action: mined in a block, sent, or held to be sent."""
+
+    transaction: str | None
+    block: Block | None
+    gasUsed: int | None
+    obeyed: bool
+
+
 def routes(relay: Relay) -> APIRouter:
     """POST /relay."""
-    router = APIRouter()
+    router = APIRouter(tags=[Tag.PATIENTS], responses=refusals(422))
 
-    @router.post("/relay")
+    @router.post(
+        "/relay",
+        summary="Hand in a patient's signed action, which is sent and paid for",
+        response_model=RelayAnswer,
+        responses={202: {"model": RelayAnswer, "description": "Taken, and not mined yet."}},
+    )
     def take(form: RelayForm, wait: bool = True) -> JSONResponse:
         relayed = relay.take(form.action, form.terms, wait=wait)
         body: dict[str, Any] = {

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import InvalidRequest
@@ -51,16 +51,40 @@ def read_signature(text: Any) -> bytes:
     return signature
 
 
-AddressField = Annotated[Address, BeforeValidator(address)]
-DigestField = Annotated[Digest, BeforeValidator(digest)]
-TimeField = Annotated[datetime, BeforeValidator(read_time)]
-SignatureField = Annotated[bytes, BeforeValidator(read_signature)]
+def _text(pattern: str, example: str) -> WithJsonSchema:
+    """How text looks that one of the functions above reads."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+AddressField = Annotated[
+    Address, BeforeValidator(address), _text("^0x[0-9a-fA-F]{40}$", "0x" + "00" * 20)
+]
+DigestField = Annotated[
+    Digest, BeforeValidator(digest), _text("^0x[0-9a-f]{64}$", "0x" + "00" * 32)
+]
+TimeField = Annotated[
+    datetime,
+    BeforeValidator(read_time),
+    _text(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", "2026-01-31T12:00:00Z"),
+]
+SignatureField = Annotated[
+    bytes, BeforeValidator(read_signature), _text("^0x([0-9a-fA-F]{2})+$", "0x" + "00" * 65)
+]
 
 
 class Form(BaseModel):
     """The body of a request: exactly the fields it names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Block(BaseModel):
+    """A block of the chain, as `block_document` writes it."""
+
+    chainId: int
+    number: int
+    hash: str
+    timestamp: str
 
 
 def block_document(block: BlockRef) -> dict[str, Any]:
