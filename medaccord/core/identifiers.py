@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType, Self, TypeAlias
 
 from eth_typing import ChecksumAddress
@@ -36,7 +37,15 @@ def address(text: str) -> Address:
 
     Source: EIP-55.
     """
-    if not isinstance(text, str) or not _ADDRESS.fullmatch(text):
+    if not isinstance(text, str):
+        raise InvalidIdentifier(f"not an address (0x and 40 hex digits): {text!r}")
+    return _address(text)
+
+
+@lru_cache(maxsize=2**14)
+def _address(text: str) -> Address:
+    """The checksum is a hash: the same few accounts are read again and again."""
+    if not _ADDRESS.fullmatch(text):
         raise InvalidIdentifier(f"not an address (0x and 40 hex digits): {text!r}")
     checksummed = to_checksum_address(text)
     if text not in (checksummed, text.lower()):

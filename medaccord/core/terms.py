@@ -11,6 +11,7 @@ a label, not the list of single records. Undated records are left out unless the
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from medaccord.core import sentences
@@ -143,7 +144,7 @@ class Terms:
     @property
     def commitment(self) -> Digest:
         """What stands on chain for these terms."""
-        return commit(self.salt, document_bytes(self.document()))
+        return _commitment(self)
 
     def names(self, steward: AccountId) -> bool:
         """Whether the terms are for records of this steward."""
@@ -266,3 +267,9 @@ def _day(text: str) -> date:
     if day.isoformat() != text:
         raise InvalidTerms(f"not a day like 2026-01-31: {text!r}")
     return day
+
+
+@lru_cache(maxsize=2**12)
+def _commitment(terms: Terms) -> Digest:
+    """Every decision compares it with what stands on the chain."""
+    return commit(terms.salt, document_bytes(terms.document()))

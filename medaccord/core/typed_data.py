@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -136,17 +137,7 @@ class Domain:
     @property
     def separator(self) -> Digest:
         """The domain separator, 32 bytes. Source: EIP-712, definition of domainSeparator."""
-        words = encode(
-            ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-            [
-                keccak(text=f"EIP712Domain({_encode_fields(_DOMAIN_FIELDS)})"),
-                keccak(text=self.name),
-                keccak(text=VERSION),
-                self.chain_id,
-                self.contract,
-            ],
-        )
-        return digest(keccak(words))
+        return _separator(self)
 
 
 _DOMAIN_FIELDS: Final[Fields] = (
@@ -155,6 +146,21 @@ _DOMAIN_FIELDS: Final[Fields] = (
     ("uint256", "chainId"),
     ("address", "verifyingContract"),
 )
+
+
+@lru_cache(maxsize=64)
+def _separator(domain: Domain) -> Digest:
+    words = encode(
+        ["bytes32", "bytes32", "bytes32", "uint256", "address"],
+        [
+            keccak(text=f"EIP712Domain({_encode_fields(_DOMAIN_FIELDS)})"),
+            keccak(text=domain.name),
+            keccak(text=VERSION),
+            domain.chain_id,
+            domain.contract,
+        ],
+    )
+    return digest(keccak(words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,15 +182,9 @@ class TypedData:
     @property
     def struct_hash(self) -> Digest:
         """The hash of the structure alone, which contracts call structHash."""
-        type_hash = keccak(text=f"{self.primary_type}({_encode_fields(self.fields)})")
-        return digest(
-            keccak(
-                encode(
-                    ["bytes32", *(kind for kind, _ in self.fields)],
-                    [type_hash, *(self.message[name] for _, name in self.fields)],
-                )
-            )
-        )
+        words = [_type_hash(self.primary_type, self.fields)]
+        words += [_word(self.message[name]) for _, name in self.fields]
+        return digest(keccak(b"".join(words)))
 
     def digest(self) -> Digest:
         """The 32 bytes that are signed: keccak256(0x1901 ‖ domain separator ‖ struct hash)."""
@@ -264,6 +264,18 @@ def recover(message: TypedData, signature: bytes) -> Address:
 
 def _encode_fields(fields: Fields) -> str:
     return ",".join(f"{kind} {name}" for kind, name in fields)
+
+
+@lru_cache(maxsize=64)
+def _type_hash(primary_type: str, fields: Fields) -> bytes:
+    return keccak(text=f"{primary_type}({_encode_fields(fields)})")
+
+
+def _word(value: str | int | bytes) -> bytes:
+    """A value of a checked message as EIP-712 hashes it, 32 bytes."""
+    if isinstance(value, int):
+        return value.to_bytes(32)
+    return bytes.fromhex(value[2:]).rjust(32, b"\0") if isinstance(value, str) else value
 
 
 def _json_fields(fields: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

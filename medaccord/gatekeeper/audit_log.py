@@ -9,19 +9,28 @@ they can be erased and the chain still verifies.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, bindparam, insert, select
 
 from medaccord.chain.network import Clock
 from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
+from medaccord.core.commitments import commit
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.gatekeeper.group_commit import GroupCommit
 from medaccord.gatekeeper.observing import request_id
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
 from medaccord.store.tables import audit_entry
+
+_ADD: Final = insert(audit_entry)
+_LAST: Final = (
+    select(audit_entry.c.number, audit_entry.c.head)
+    .where(audit_entry.c.relationship == bindparam("of"))
+    .order_by(audit_entry.c.number.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +72,12 @@ class Logged:
 
     Attributes:
         entry: the entry.
+        commitment: the entry's.
         head: head of the log up to and with it.
     """
 
     entry: AuditEntry
+    commitment: Digest
     head: Digest
 
 
@@ -142,11 +153,14 @@ class AuditLog:
                 ends[relationship] = last_of(connection, relationship)
             count, head = ends[relationship]
             entry = self._entry(count + 1, each)
-            head = chain_head(head, entry.number, entry.commitment)
+            document = entry.document_bytes
+            commitment = commit(entry.salt, document)
+            head = chain_head(head, entry.number, commitment)
             ends[relationship] = entry.number, head
-            rows.append(self._row(entry, head, each.subject.owner))
-            written.append(Logged(entry=entry, head=head))
-        connection.execute(insert(audit_entry), rows)
+            logged = Logged(entry=entry, commitment=commitment, head=head)
+            rows.append(self._row(logged, document, each.subject.owner))
+            written.append(logged)
+        connection.execute(_ADD, rows)
         for asked, logged in zip(batch, written, strict=True):
             if asked.along is not None:
                 asked.along(connection, logged)
@@ -172,27 +186,23 @@ class AuditLog:
             request=event.request,
         )
 
-    def _row(self, entry: AuditEntry, head: Digest, owner: Owner) -> dict[str, Any]:
+    def _row(self, logged: Logged, document: bytes, owner: Owner) -> dict[str, Any]:
         # Sealed here and not before: the seal is bound to the number, and a key looked up before
         # the transaction may have been retired since.
+        entry = logged.entry
         context = entry_context(entry.relationship, entry.number)
         return {
             "relationship": entry.relationship,
             "number": entry.number,
             "patient_ref": owner,
             "at": entry.at,
-            "commitment": entry.commitment,
-            "head": head,
-            **self._sealer.seal(owner, entry.document_bytes, context),
+            "commitment": logged.commitment,
+            "head": logged.head,
+            **self._sealer.seal(owner, document, context),
         }
 
 
 def last_of(connection: Connection, relationship: Digest) -> tuple[int, Digest]:
     """Number and head of the last line of a log; 0 and `GENESIS` where there is none."""
-    row = connection.execute(
-        select(audit_entry.c.number, audit_entry.c.head)
-        .where(audit_entry.c.relationship == relationship)
-        .order_by(audit_entry.c.number.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_LAST, {"of": relationship}).first()
     return (0, GENESIS) if row is None else (row.number, digest(row.head))

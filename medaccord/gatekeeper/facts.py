@@ -56,6 +56,10 @@ class FactsOf:
             InvalidRequest: that block is of another chain.
         """
         self.freshen(latest=latest, at_least=at_least)
+        return self.known(query)
+
+    def known(self, query: Query) -> Facts:
+        """As `of`, as far as it is known already."""
         gathered = self.gather([query.pair])
         if query.patient not in gathered.owners:
             raise AccessRefused(

@@ -33,6 +33,7 @@ from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.tokens import Session
 from medaccord.records import Found, Owner, Record, RecordRepository
 from medaccord.records.wrapping import Wrapping
+from medaccord.store import reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,8 @@ class Question:
             the record was asked for by its name alone: then only a release tells that it is here.
         purpose: what for.
         latest: whether the chain must be asked this moment, and not merely within the bounds.
-        receiver: X25519 key that envelopes are wrapped to; None where the records go in clear.
         at_least: a block that must be known, or one that came after it; None for any.
+        receiver: X25519 key that envelopes are wrapped to; None where the records go in clear.
     """
 
     session: Session
@@ -56,8 +57,8 @@ class Question:
     told: bool
     purpose: Purpose
     latest: bool = False
-    receiver: bytes | None = None
     at_least: ConsistencyToken | None = None
+    receiver: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,7 @@ class Reading:
         wrapping: Wrapping,
         receipts: Receipts,
     ) -> None:
+        self._engine = base.engine
         self._accounts = base.accounts
         self._ledger = base.ledger
         self._standing = base.standing
@@ -252,19 +254,27 @@ class Reading:
         )
         owner, facts, leave, page = None, None, None, Page()
         subject = self._log.own()
+        in_doubt: AccessRefused | None = None
         try:
-            owner = self._accounts.owner_of(patient)
-            subject = self._log.subject(patient, owner)
-            facts = self._facts.of(query, latest=question.latest, at_least=question.at_least)
-            leave = Leave.decide(
-                query,
-                facts,
-                types=asked.types,
-                interactions=asked.interactions,
-                now=self._standing.clock(),
-                bounds=self._standing.bounds,
-            )
-            page = find(patient, leave)
+            self._facts.freshen(latest=question.latest, at_least=question.at_least)
+        except AccessRefused as refusal:
+            in_doubt = refusal
+        try:
+            with reading(self._engine):  # whatever an answer says is of one state
+                owner = self._accounts.owner_of(patient)
+                subject = self._log.subject(patient, owner)
+                if in_doubt is not None:
+                    raise in_doubt
+                facts = self._facts.known(query)
+                leave = Leave.decide(
+                    query,
+                    facts,
+                    types=asked.types,
+                    interactions=asked.interactions,
+                    now=self._standing.clock(),
+                    bounds=self._standing.bounds,
+                )
+                page = find(patient, leave)
         except AccessRefused as refusal:
             page = Page(refusal=refusal)
         return _Try(
@@ -295,10 +305,10 @@ class Reading:
             self._standing.ask_now()
         else:
             self._standing.refresh()
-        freshness = self._ledger.freshness()
-        check_freshness(freshness, now=self._standing.clock(), bounds=self._standing.bounds)
         if question.at_least is not None:
             self._standing.reach(question.at_least)
+        freshness = self._ledger.freshness()
+        check_freshness(freshness, now=self._standing.clock(), bounds=self._standing.bounds)
         return freshness.head
 
 

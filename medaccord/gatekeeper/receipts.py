@@ -28,7 +28,7 @@ class Receipts:
             steward=self._steward,
             relationship=logged.entry.relationship,
             number=logged.entry.number,
-            entry=logged.entry.commitment,
+            entry=logged.commitment,
             head=logged.head,
             block_number=0 if block is None else block.number,
             block_hash=ZERO_DIGEST if block is None else block.hash,

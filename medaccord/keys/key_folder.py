@@ -42,7 +42,7 @@ class KeyFolder:
         secret: the steward's own, 32 bytes.
     """
 
-    __slots__ = ("_masters", "path", "secret")
+    __slots__ = ("_masters", "_seen", "path", "secret")
 
     def __init__(self, path: Path, masters: Masters | None) -> None:
         """Read the secret; `open`, `create` and `open_or_create` say it better.
@@ -52,6 +52,7 @@ class KeyFolder:
         """
         self.path = path
         self._masters = masters
+        self._seen: tuple[int, ...] | None = None
         self.secret = self._read_secret()
 
     @classmethod
@@ -164,9 +165,11 @@ class KeyFolder:
             KeyStoreFailed: the key store is gone, or the file damaged or open to others.
         """
         with _faults(self.path):
-            if not self._found(name):
-                raise KeyMissing(f"there is no {name} in {self.path}")
-            return self._read(name)
+            try:
+                return self._read(name)
+            except KeyMissing:
+                self._check_same()
+                raise
 
     def write_once(self, name: str, content: bytes) -> bool:
         """Write a file, flushed to the disk; say whether it was not there before.
@@ -235,8 +238,20 @@ class KeyFolder:
 
     def _check_same(self) -> None:
         """Make sure, before a file counts as missing, that it is the folder that was opened."""
+        status = self._secret_status()
+        if status is not None and status == self._seen:
+            return  # it was read since it was last changed
         if self._read_secret() != self.secret:
             raise KeyStoreFailed(f"{self.path} is another key store than the one opened")
+        self._seen = status
+
+    def _secret_status(self) -> tuple[int, ...] | None:
+        """Which file the secret is in, and when that was changed last; None where it is gone."""
+        try:
+            found = os.stat(self.path / SECRET_FILE)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size
 
     def _check(self) -> None:
         if not (self.path / SECRET_FILE).exists():

@@ -8,6 +8,7 @@ the wrapping of their data keys is made anew.
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, Protocol, runtime_checkable
@@ -16,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from medaccord.core.errors import InvalidInput, KeyMissing
 from medaccord.keys.key_folder import PATIENT_PREFIX, KeyFolder
+
+_PUBLICS_KEPT: Final = 20_000
+"""Public keys kept in memory, some 200 bytes each."""
 
 _HAS_ONE: Final = "this patient has a key already: erase it before making another"
 _ERASED: Final = "erased-"
@@ -121,7 +125,7 @@ class FolderPatientKeys:
     law allows.
     """
 
-    __slots__ = ("_folder",)
+    __slots__ = ("_folder", "_publics")
 
     def __init__(self, folder: Path | KeyFolder) -> None:
         """Use a key store that was opened, or one in clear at a path, made if there is none.
@@ -130,6 +134,8 @@ class FolderPatientKeys:
             KeyStoreFailed, InvalidInput: as `KeyFolder.open_or_create`.
         """
         self._folder = _opened(folder)
+        # By a hash of the private one, which is read each time: no private key stays in memory.
+        self._publics: OrderedDict[bytes, bytes] = OrderedDict()
 
     def create(self, ref: str) -> PublicKey:
         """See `PatientKeys.create`; the key is on disk, flushed, when this returns."""
@@ -144,8 +150,15 @@ class FolderPatientKeys:
     def public(self, ref: str) -> PublicKey:
         """See `PatientKeys.public`."""
         newest = self._newest(ref)
-        key = X25519PrivateKey.from_private_bytes(self.private(ref, newest))
-        return PublicKey(generation=newest, key=key.public_key().public_bytes_raw())
+        private = self.private(ref, newest)
+        mark = hashlib.sha256(private).digest()
+        key = self._publics.get(mark)
+        if key is None:
+            made = X25519PrivateKey.from_private_bytes(private)
+            key = self._publics[mark] = made.public_key().public_bytes_raw()
+            if len(self._publics) > _PUBLICS_KEPT:
+                self._publics.popitem(last=False)
+        return PublicKey(generation=newest, key=key)
 
     def private(self, ref: str, generation: int) -> bytes:
         """See `PatientKeys.private`."""

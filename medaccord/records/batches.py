@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, insert, select, update
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import InvalidRequest
@@ -24,6 +24,13 @@ _LEAF_BYTES: Final = 32
 _COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     *(column for column in batch.c if column is not batch.c.leaves),
     func.length(batch.c.leaves).label("length"),
+)
+_WITH_LEAVES: Final = select(*_COLUMNS, batch.c.leaves).where(batch.c.id == bindparam("of"))
+_NEWEST: Final = (
+    select(*_COLUMNS)
+    .where(batch.c.topic == bindparam("stream"), batch.c.root == bindparam("appended"))
+    .order_by(batch.c.id.desc())
+    .limit(1)
 )
 
 
@@ -175,8 +182,7 @@ def add_batch(
 
 def load_leaves(connection: Connection, batch_id: int) -> tuple[Batch, tuple[Digest, ...]] | None:
     """A batch with its leaves; None where there is none with this id."""
-    query = select(*_COLUMNS, batch.c.leaves).where(batch.c.id == batch_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_WITH_LEAVES, {"of": batch_id}).one_or_none()
     if row is None:
         return None
     starts = range(0, len(row.leaves), _LEAF_BYTES)
@@ -185,8 +191,7 @@ def load_leaves(connection: Connection, batch_id: int) -> tuple[Batch, tuple[Dig
 
 def find_batch(connection: Connection, topic: Digest, root: Digest) -> Batch | None:
     """The newest batch of a stream with this root; None where there is none."""
-    query = select(*_COLUMNS).where(batch.c.topic == topic, batch.c.root == root)
-    row = connection.execute(query.order_by(batch.c.id.desc()).limit(1)).one_or_none()
+    row = connection.execute(_NEWEST, {"stream": topic, "appended": root}).one_or_none()
     return None if row is None else _batch(row)
 
 

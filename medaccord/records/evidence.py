@@ -21,7 +21,9 @@ from medaccord.records.sealer import Sealer
 
 __all__ = ["Anchors", "Evidence", "Standing"]
 
-_KEPT_TREES: Final = 64
+_KEPT_LEAVES: Final = 200_000
+"""Leaves of trees kept in memory, of all batches together; some 200 bytes each."""
+
 _KEPT_ENTRIES: Final = 500_000
 """Entries of states kept in memory, of all patients together; some 300 bytes each."""
 
@@ -68,6 +70,7 @@ class Evidence:
         self._anchors = anchors
         self._lock = Lock()
         self._trees: OrderedDict[int, tuple[Batch, MerkleTree]] = OrderedDict()
+        self._leaves = 0
         self._states: OrderedDict[tuple[Owner, int], _State] = OrderedDict()
         self._entries = 0
 
@@ -101,9 +104,11 @@ class Evidence:
             raise VerificationFailed("its batch was not anchored")
         made = loaded[0], MerkleTree(loaded[1])
         with self._lock:
-            self._trees[batch_id] = made
-            while len(self._trees) > _KEPT_TREES:
-                self._trees.popitem(last=False)
+            if batch_id not in self._trees:
+                self._trees[batch_id] = made
+                self._leaves += len(loaded[1])
+            while self._leaves > _KEPT_LEAVES and len(self._trees) > 1:
+                self._leaves -= self._trees.popitem(last=False)[1][0].size
         return made
 
     def newest(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from medaccord.core.descriptor import Descriptor
 from medaccord.core.errors import InvalidRequest
@@ -65,6 +65,10 @@ class IndexEntry:
     updated: datetime
 
 
+_ROW: Final = select(record_index).where(record_index.c.owner == bindparam("of"))
+_LOCKED_ROW: Final = _ROW.with_for_update()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedVersion:
     """What is left of a version that was erased, as long as the anchored state still names it.
@@ -103,6 +107,7 @@ class Index:
     erased: list[ErasedVersion] = field(default_factory=list)
     is_current: bool = True
     is_searchable: bool = True
+    _told: dict[int, tuple[IndexEntry, ...]] = field(default_factory=dict, compare=False)
 
     def latest(self, name: str) -> IndexEntry | None:
         """The newest version of a record, anchored or not; None where there is none."""
@@ -111,6 +116,7 @@ class Index:
 
     def add(self, entry: IndexEntry) -> None:
         """Add the next version of a record."""
+        self._told.clear()
         self.records.setdefault(entry.descriptor.record, []).append(entry)
 
     def newest(self, name: str, *, upto: int | None = None) -> IndexEntry | None:
@@ -122,6 +128,29 @@ class Index:
         """
         versions = self.records.get(name, ())
         return next((each for each in reversed(versions) if _is_named(each, upto)), None)
+
+    def told(self, *, upto: int) -> tuple[IndexEntry, ...]:
+        """The versions that the state of a batch names, in the order of their records' names."""
+        known = self._told.get(upto)
+        if known is None:
+            newest = (self.newest(name, upto=upto) for name in sorted(self.records))
+            known = self._told[upto] = tuple(each for each in newest if each is not None)
+        return known
+
+    def apart(self, *, upto: int | None) -> dict[str, list[IndexEntry]]:
+        """The versions that no state up to a batch's can name, of records of which it names none.
+
+        Args:
+            upto: id of the batch; None where no state was anchored yet: all versions, then.
+        """
+        if upto is None:
+            return self.records
+        named = {each.descriptor.record for each in self.told(upto=upto)}
+        return {
+            name: [each for each in versions if not each.leaf]
+            for name, versions in self.records.items()
+            if name not in named
+        }
 
     def state(self, *, upto: int | None = None) -> dict[Digest, Digest]:
         """The entries of the state's map, where the index is current.
@@ -153,6 +182,7 @@ class Index:
         """
         if name not in self.records:
             raise InvalidRequest(f"there is no record {name}")
+        self._told.clear()
         key = record_key(name)
         self.erased += [
             ErasedVersion(
@@ -195,12 +225,27 @@ def load_index(
         KeyMissing: the owner's key is not there, or was erased.
         DecryptionFailed: the index was changed.
     """
-    query = select(record_index).where(record_index.c.owner == owner)
-    row = connection.execute(query.with_for_update() if to_write else query).one_or_none()
+    row = index_row(connection, owner, to_write=to_write)
     if row is None:
         return Index()
     text = sealer.open(owner, row._mapping, index_context(owner, row.revision))
-    index = Index(revision=row.revision)
+    return read_index(text, row.revision)
+
+
+def index_row(connection: Connection, owner: Owner, *, to_write: bool = False) -> Row[Any] | None:
+    """The sealed index of an owner; None where nothing was imported yet."""
+    query = _LOCKED_ROW if to_write else _ROW
+    return connection.execute(query, {"of": owner}).one_or_none()
+
+
+def read_index(text: bytes, revision: int) -> Index:
+    """Read what `index_text` wrote.
+
+    Args:
+        text: the opened index.
+        revision: of the row it stands in.
+    """
+    index = Index(revision=revision)
     document = json.loads(text)
     if isinstance(document, list):  # as version 0001 of the database wrote it
         index.is_current = False

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Select, insert, select
+from sqlalchemy import Connection, Engine, bindparam, insert, select
 
 from medaccord.core.errors import AccessRefused, InvalidInput, InvalidRequest, KeyMissing
 from medaccord.core.identifiers import Address
@@ -14,6 +15,13 @@ from medaccord.store import reading, writing
 from medaccord.store.tables import patient_account
 
 __all__ = ["PatientAccounts", "accounts_of", "ensure_key"]
+
+_OWNER: Final = select(patient_account.c.patient_ref).where(
+    patient_account.c.account == bindparam("of")
+)
+_OWNERS: Final = select(patient_account.c.account, patient_account.c.patient_ref).where(
+    patient_account.c.account.in_(bindparam("of", expanding=True))
+)
 
 
 class PatientAccounts:
@@ -40,7 +48,7 @@ class PatientAccounts:
             # Made in here: an erasure of the patient under way sees the key and the account, or
             # neither.
             ensure_key(self._keys, patient)
-            known = connection.execute(_owner_of(account)).scalar_one_or_none()
+            known = connection.execute(_OWNER, {"of": account}).scalar_one_or_none()
             if known is None:
                 row = {"account": account, "patient_ref": patient, "enrolled_at": at}
                 connection.execute(insert(patient_account).values(row))
@@ -56,7 +64,7 @@ class PatientAccounts:
             AccessRefused: UNKNOWN_PATIENT: nobody here.
         """
         with reading(self._engine) as connection:
-            known = connection.execute(_owner_of(account)).scalar_one_or_none()
+            known = connection.execute(_OWNER, {"of": account}).scalar_one_or_none()
         if known is None:
             raise AccessRefused(
                 Refusal.UNKNOWN_PATIENT, f"{account} is the account of no patient of this steward"
@@ -67,8 +75,7 @@ class PatientAccounts:
         self, accounts: Iterable[Address], connection: Connection
     ) -> dict[Address, Owner]:
         """The patients that some accounts stand for; those that stand for nobody are left out."""
-        query = select(patient_account.c.account, patient_account.c.patient_ref)
-        found = connection.execute(query.where(patient_account.c.account.in_(set(accounts))))
+        found = connection.execute(_OWNERS, {"of": list(set(accounts))})
         return {Address(row.account): Owner(row.patient_ref) for row in found}
 
 
@@ -87,7 +94,3 @@ def accounts_of(connection: Connection, patient: Owner) -> tuple[Address, ...]:
     """The accounts that stand for a patient, as enrolled."""
     query = select(patient_account.c.account).where(patient_account.c.patient_ref == patient)
     return tuple(Address(account) for account in connection.execute(query).scalars())
-
-
-def _owner_of(account: Address) -> Select[str]:
-    return select(patient_account.c.patient_ref).where(patient_account.c.account == account)

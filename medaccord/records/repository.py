@@ -22,14 +22,19 @@ from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import describe
 from medaccord.fhir.search_values import Searchable, SearchValues, references_of, values_of
 from medaccord.records.evidence import Anchors, Evidence, Standing
-from medaccord.records.index import Index, IndexEntry, load_index
+from medaccord.records.index import Index, IndexEntry, index_row, load_index, read_index
+from medaccord.records.opened_rows import OpenedRows
 from medaccord.records.patients import PatientAccounts
 from medaccord.records.pseudonyms import Owner, Pseudonyms
+from medaccord.records.sealed_rows import index_context
 from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.records.upgrading import learn
 from medaccord.store import reading
 from medaccord.store.tables import batch, record_version
+
+_INDEX_BYTES: Final = 64 * 2**20
+"""Of indexes kept open, sealed; opened, an entry of some 500 bytes takes three times as much."""
 
 _ROW: Final = select(record_version).where(
     record_version.c.owner == bindparam("owner"),
@@ -132,6 +137,7 @@ class RecordRepository:
         self._steward = steward
         self._accounts = PatientAccounts(engine, sealer.keys)
         self._evidence = Evidence(sealer, steward, anchors)
+        self._indexes: OpenedRows[Index] = OpenedRows(sealer, most_bytes=_INDEX_BYTES)
 
     @property
     def evidence(self) -> Evidence:
@@ -239,28 +245,18 @@ class RecordRepository:
         with reading(self._engine) as connection:
             index = self._index(connection, owner)
             standing = self._standing(connection, owner)
-            newest = {
-                name: None if standing is None else index.newest(name, upto=standing.batch.id)
-                for name in sorted(index.records)
-            }
+            told = () if standing is None else index.told(upto=standing.batch.id)
             # What no state of the stream can name: all of it before the first one is anchored.
-            apart = {
-                name: [each for each in index.records[name] if standing is None or not each.leaf]
-                for name, entry in newest.items()
-                if entry is None
-            }
+            apart = index.apart(upto=None if standing is None else standing.batch.id)
             ids = {each.batch for versions in apart.values() for each in versions}
             anchored = self._anchored(connection, ids)
-        found = []
-        for name, entry in newest.items():
-            if entry is not None:
-                each = Found(owner=owner, entry=entry, standing=standing)
-            elif (older := _newest_anchored(apart[name], anchored)) is not None:
-                each = Found(owner=owner, entry=older)
-            else:
-                continue
-            if wanted(each.entry):
-                found.append(each)
+        found = [Found(owner=owner, entry=each, standing=standing) for each in told if wanted(each)]
+        for versions in apart.values():
+            older = _newest_anchored(versions, anchored)
+            if older is not None and wanted(older):
+                found.append(Found(owner=owner, entry=older))
+        if apart:
+            found.sort(key=lambda each: each.descriptor.record)
         return tuple(found)
 
     def _standing(self, connection: Connection, owner: Owner) -> Standing | None:
@@ -268,8 +264,18 @@ class RecordRepository:
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
         try:
-            index = load_index(connection, self._sealer, owner)
-            learn(connection, self._sealer, self._names, owner, index)
+            row = index_row(connection, owner)
+            if row is None:
+                return Index()
+            index = self._indexes.open(
+                owner,
+                row._mapping,
+                index_context(owner, row.revision),
+                lambda text: read_index(text, row.revision),
+            )
+            if not index.is_searchable:
+                index = load_index(connection, self._sealer, owner)  # our own, to be changed
+                learn(connection, self._sealer, self._names, owner, index)
             return index
         except (KeyMissing, VerificationFailed) as error:
             raise AccessRefused(
@@ -328,6 +334,8 @@ class RecordRepository:
 
     def _anchored(self, connection: Connection, ids: set[int]) -> dict[int, bool]:
         """The batches whose anchor was sent, and whether the chain shows it as final."""
+        if not ids:
+            return {}
         query = select(batch.c.id, batch.c.topic, batch.c.root).where(
             batch.c.id.in_(ids), batch.c.anchored_at.is_not(None)
         )
