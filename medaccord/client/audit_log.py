@@ -130,7 +130,6 @@ def fetch_log(
     before: VerifiedLog | None,
     receipts: Mapping[int, Digest],
     wanted: LogFilter | None = None,
-    page: int = PAGE,
 ) -> VerifiedLog:
     """Fetch the log of the session's account, and check it.
 
@@ -142,7 +141,6 @@ def fetch_log(
         receipts: Heads that the steward signed for reads of the patient's own, by number of the
             line.
         wanted: Which lines to fetch; all of them unless given.
-        page: How many to ask for at once.
 
     Raises:
         LogMismatch: A line does not fit; it says which.
@@ -150,7 +148,7 @@ def fetch_log(
         AccessRefused: The key may not read for the account.
         TransportError: The gatekeeper or the node does not answer, or badly.
     """
-    shown = _fetch(session, wanted, page)
+    shown = _fetch(session, wanted)
     entries, proof = shown.entries, shown.proofs[-1] if shown.proofs else None
     if before is not None and before.anchored and proof is None:
         raise LogMismatch(1, "the log was anchored before; now the gatekeeper shows no anchor")
@@ -187,9 +185,9 @@ def fetch_log(
     )
 
 
-def _fetch(session: Session, wanted: LogFilter | None, page: int) -> _Shown:
+def _fetch(session: Session, wanted: LogFilter | None) -> _Shown:
     """Every page of a log, put together; nothing of it is checked yet."""
-    asked = {"patient": str(session.account), "count": str(page)}
+    asked = {"patient": str(session.account), "count": str(PAGE)}
     asked |= dict(wanted.pairs()) if wanted is not None else {}
     entries: list[AuditEntry] = []
     proofs: list[LogProof] = []
