@@ -5,17 +5,20 @@ from medaccord.client.believing import ReleasedRecord
 from medaccord.client.consortium import Admission, Consortium
 from medaccord.client.history import GivenConsent, SeenEmergency
 from medaccord.client.inbox import ReceivedRequest
+from medaccord.client.notices import AccountNotices, MadeWebhook, verify_webhook
 from medaccord.client.patient import Enrolled, Patient
 from medaccord.client.provider import OpenedEmergency, Provider
 from medaccord.client.reading import Answer
 from medaccord.client.relay import Relayed
 
 __all__ = [
+    "AccountNotices",
     "Admission",
     "Answer",
     "Consortium",
     "Enrolled",
     "GivenConsent",
+    "MadeWebhook",
     "OpenedEmergency",
     "Patient",
     "Provider",
@@ -24,4 +27,5 @@ __all__ = [
     "ReleasedRecord",
     "SeenEmergency",
     "VerifiedLog",
+    "verify_webhook",
 ]

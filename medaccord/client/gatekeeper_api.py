@@ -27,6 +27,9 @@ REVERT_HEADER: Final = "Medaccord-Revert"
 
 _TIMEOUT_SECONDS: Final = 30.0
 
+_SILENCE_SECONDS: Final = 45.0
+"""How long a stream may say nothing: gatekeepers send a comment every 15 seconds."""
+
 _MAX_DIGITS: Final = 20
 
 
@@ -92,6 +95,35 @@ class GatekeeperApi:
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Put something in its place; the answer's JSON object. Errors as `get`."""
         return json_object(self._send("PUT", path, json=dict(body)))
+
+    def delete(self, path: str, *, headers: Mapping[str, str] | None = None) -> None:
+        """Delete something. Errors as `get`."""
+        self._send("DELETE", path, headers=headers)
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """What an answer holds, as it comes. Errors as `get`, also while it is read."""
+        try:
+            with self._http.stream(
+                "GET",
+                self._address(path),
+                params=dict(parameters or {}),
+                headers=headers,
+                follow_redirects=False,
+                timeout=_SILENCE_SECONDS,
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _error(answer)
+                yield answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise TransportError(f"the stream of {self.url} broke: {error}") from error
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         url = self._address(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -79,6 +80,23 @@ class Session:
         return self._signed_in(
             lambda token: self.api.post(path, body, headers=token), purpose or self._purpose
         )
+
+    def delete(self, path: str) -> None:
+        """`GatekeeperApi.delete`, signed in."""
+        self._signed_in(lambda token: self.api.delete(path, headers=token), self._purpose)
+
+    @contextmanager
+    def stream(
+        self, path: str, *, parameters: Mapping[str, str] | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """`GatekeeperApi.stream`, signed in; a token that ends meanwhile is not renewed."""
+        with ExitStack() as answers:
+            yield self._signed_in(
+                lambda token: answers.enter_context(
+                    self.api.stream(path, parameters=parameters, headers=token)
+                ),
+                self._purpose,
+            )
 
     def sign_in(self, purpose: Purpose | None = None) -> str:
         """Sign a fresh message of the gatekeeper for a token, and keep it for its purpose.

@@ -10,6 +10,7 @@ import httpx
 from medaccord.chain.deployment import Contracts
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import GatekeeperApi
+from medaccord.client.notices import AccountNotices
 from medaccord.client.session import Session
 from medaccord.core.identifiers import Address, address
 from medaccord.core.purposes import Purpose
@@ -22,6 +23,7 @@ class Visitor:
     Attributes:
         account: The account.
         purpose: What a visitor of this kind asks for, where nothing else is said.
+        notices: What the gatekeeper tells the account.
     """
 
     purpose: ClassVar[Purpose]
@@ -58,6 +60,7 @@ class Visitor:
             purpose=self.purpose,
             clock=self._network.clock,
         )
+        self.notices = AccountNotices(self._session)
 
     def close(self) -> None:
         """Close the connections to the gatekeeper."""
