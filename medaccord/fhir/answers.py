@@ -41,7 +41,9 @@ _BASE: Final = "https://medaccord.example/fhir/StructureDefinition/"
 RECORD_PROOF_EXTENSION: Final = f"{_BASE}record-proof"
 """On Bundle.entry: the proof of that entry's record, profile medaccord/proof/1."""
 RECEIPT_EXTENSION: Final = f"{_BASE}receipt"
-"""On Bundle.meta: the steward's signed receipt for the whole answer."""
+"""On Bundle.meta: the steward's signed receipt for the whole answer; on an entry, for that."""
+GRADE_EXTENSION: Final = "http://hl7.org/fhir/StructureDefinition/match-grade"
+"""On Bundle.entry.search: how sure a matched patient is. Source: FHIR R4, match-grade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,18 @@ class AnswerEntry:
         record: the record's canonical bytes.
         proof: the document of its proof; None where it has none, as directory entries do.
         mode: "match" for what was searched for, "include" for what is referred to from it.
+        grade: how sure a matched patient is, a code of match-grade; None where it was no match.
+        score: the same from 0 to 1, as it is written; None likewise.
+        receipt: document of the steward's receipt for this entry; None where the answer has one.
     """
 
     full_url: str
     record: bytes
     proof: Mapping[str, Any] | None = None
     mode: str = "match"
+    grade: str | None = None
+    score: str | None = None
+    receipt: Mapping[str, Any] | None = None
 
     @property
     def resource(self) -> Object:
@@ -169,9 +177,16 @@ def parse_searchset(data: bytes) -> SearchSet:
 def _entry(entry: AnswerEntry) -> bytes:
     _ = entry.resource  # refuses bytes that are not one object
     parts = [b'{"fullUrl":' + encode(entry.full_url), b'"resource":' + entry.record]
-    parts.append(b'"search":' + encode({"mode": entry.mode}))
-    if entry.proof is not None:
-        parts.append(b'"extension":' + encode([_extension(RECORD_PROOF_EXTENSION, entry.proof)]))
+    search: Object = {"mode": entry.mode}
+    if entry.score is not None:
+        search["score"] = Number(entry.score)
+    if entry.grade is not None:
+        search["extension"] = [{"url": GRADE_EXTENSION, "valueCode": entry.grade}]
+    parts.append(b'"search":' + encode(search))
+    beside = ((RECORD_PROOF_EXTENSION, entry.proof), (RECEIPT_EXTENSION, entry.receipt))
+    extensions: list[Value] = [_extension(url, held) for url, held in beside if held is not None]
+    if extensions:
+        parts.append(b'"extension":' + encode(extensions))
     return b",".join(parts) + b"}"
 
 
@@ -189,11 +204,29 @@ def _read_entry(item: Value) -> AnswerEntry:
     mode = search.get("mode") if isinstance(search, dict) else None
     if mode not in ("match", "include"):
         raise InvalidDocument("an entry of the answer is neither match nor include")
+    score, grade = _read_match(search) if isinstance(search, dict) else (None, None)
     return AnswerEntry(
         full_url=full_url,
         record=record_bytes(resource),
         proof=_read_extension(item, RECORD_PROOF_EXTENSION),
         mode=str(mode),
+        grade=grade,
+        score=score,
+        receipt=_read_extension(item, RECEIPT_EXTENSION),
+    )
+
+
+def _read_match(search: Object) -> tuple[str | None, str | None]:
+    score = search.get("score")
+    grades = [
+        each.get("valueCode")
+        for each in _list(search, "extension")
+        if isinstance(each, dict) and each.get("url") == GRADE_EXTENSION
+    ]
+    grade = grades[0] if len(grades) == 1 else None
+    return (
+        score.lexeme if isinstance(score, Number) else None,
+        grade if isinstance(grade, str) else None,
     )
 
 

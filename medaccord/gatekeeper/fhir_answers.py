@@ -1,7 +1,7 @@
 """How what was released travels: as resources, as Bundles, or sealed; receipts in the headers."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import Response
 
-from medaccord.core.canonical import document_bytes
+from medaccord.core.canonical import Object, document_bytes, encode
 from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.envelopes import Envelope, EnvelopeSet
-from medaccord.fhir import AnswerEntry, searchset
+from medaccord.core.identifiers import AccountId
+from medaccord.fhir import ACCOUNT_SYSTEM, AnswerEntry, searchset
 from medaccord.gatekeeper.fhir_requests import ENVELOPES, JSON
+from medaccord.gatekeeper.matching import Match
 from medaccord.gatekeeper.reading import Page, Released
-from medaccord.gatekeeper.refusals import outcome_response
+from medaccord.gatekeeper.refusals import FHIR_JSON, outcome_response
 from medaccord.records import Record
 
 RECEIPT_HEADER: Final = "Medaccord-Receipt"
@@ -99,6 +101,27 @@ class FhirAnswers:
                 receipt=None if page.receipt is None else page.receipt.document(),
             )
         return Response(body, media_type=media, headers=answer_headers(page))
+
+    def matches(self, found: Sequence[Match], chain_id: int) -> Response:
+        """Patients that were found: their accounts, and nothing else of them."""
+        entries = []
+        for each in found:
+            account = str(AccountId(chain_id=chain_id, address=each.account))
+            patient: Object = {
+                "resourceType": "Patient",
+                "identifier": [{"system": ACCOUNT_SYSTEM, "value": account}],
+            }
+            entries.append(
+                AnswerEntry(
+                    full_url=account,
+                    record=encode(patient),
+                    grade=each.grade.value,
+                    score=each.grade.score,
+                    receipt=each.receipt.document(),
+                )
+            )
+        body = searchset(entries, total=len(entries), self_url=f"{self._base}Patient/$match")
+        return Response(body, media_type=FHIR_JSON)
 
     def refusal(self, page: Page) -> Response:
         """Why nothing was released."""

@@ -37,6 +37,7 @@ from medaccord.gatekeeper.health import Readying
 from medaccord.gatekeeper.importing import Importing, ImportReport
 from medaccord.gatekeeper.inbox import Inbox
 from medaccord.gatekeeper.log_anchor import LogAnchors
+from medaccord.gatekeeper.matching import Matching
 from medaccord.gatekeeper.notice_api import Telling
 from medaccord.gatekeeper.openings import Openings
 from medaccord.gatekeeper.posting import Network as WebhookNetwork
@@ -60,6 +61,7 @@ from medaccord.records import (
 )
 from medaccord.records.erasure_list import ErasureList
 from medaccord.records.export import Exported, ExportForm
+from medaccord.records.match_index import MatchIndex
 from medaccord.records.sources import Progress
 from medaccord.records.wrapping import Wrapping
 from medaccord.store import open_engine
@@ -133,6 +135,16 @@ class Gatekeeper:
         self.access = Access(base, facts=facts, repository=repository)
         self.watching = Watching(base, access=self.access, streams=self.streams)
         self.directory = Directory(base)
+        receipts = Receipts(
+            steward=base.steward, domain=base.contracts.off_chain_domain, signer=base.signer
+        )
+        self.matching = Matching(
+            base,
+            index=MatchIndex(
+                base.engine, base.sealer, base.names, base.steward, base.secret_for("match")
+            ),
+            receipts=receipts,
+        )
         self.whose = Whose(base)
         self.questions = Questions(
             Reading(
@@ -142,9 +154,7 @@ class Gatekeeper:
                 wrapping=Wrapping(
                     base.engine, base.sealer, base.names, base.steward, repository.evidence
                 ),
-                receipts=Receipts(
-                    steward=base.steward, domain=base.contracts.off_chain_domain, signer=base.signer
-                ),
+                receipts=receipts,
             ),
             repository=repository,
             whose=self.whose,
@@ -174,6 +184,7 @@ class Gatekeeper:
             Repeating("send-restrictions", self.relay.retry, every=retry_interval),
             Repeating("finish-erasing", self.erasing.carry_on, every=log_interval),
             Repeating("tell-search-values", self.importing.upgrade, every=retry_interval),
+            Repeating("index-people", self.matching.bring_up, every=retry_interval),
             Repeating("forget-notices", base.notices.forget_old, every=log_interval),
             Repeating("post-notices", self._delivery.deliver, every=webhook_delivery.EVERY),
         )

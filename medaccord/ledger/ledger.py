@@ -319,6 +319,12 @@ class Ledger:
         with self._follower.views() as views:
             return views.newest.openings.get(patient)
 
+    def allows_emergency(self, patient: Address, grantee: Address) -> bool:
+        """Whether a patient has neither forbidden emergency access nor barred this organisation."""
+        with self._follower.views() as views:
+            is_forbidden = views.newest.ban(patient).forbidden
+            return not (is_forbidden or views.newest.emergency(patient, grantee).barred)
+
     def head_of(self, account: Address, topic: Digest) -> Digest:
         """The head of a stream, which the next append names; zero before the first."""
         with self._follower.views() as views:

@@ -8,7 +8,7 @@
 | patient_account, enrolment_code         | deleted                                                |
 | enrolment_attempt, token,               | deleted, of its accounts                               |
 | relayed_action, notice, webhook         |                                                        |
-| refusal_tally                           | deleted                                                |
+| refusal_tally, match_term               | deleted                                                |
 | pending_revocation                      | settled ones deleted; the chain has yet to see others, |
 |                                         | which `forget_settled` deletes then                    |
 | legal_hold                              | deleted: none of them was on                           |
@@ -43,6 +43,7 @@ from medaccord.store.tables import (
     erasure,
     imported_file,
     legal_hold,
+    match_term,
     notice,
     patient_account,
     pending_revocation,
@@ -99,6 +100,8 @@ def delete_record(
         told = restate(connection, sealer, names, owner, at=at, without=(name,))
     versions = record_version.c.owner == owner, record_version.c.record == record
     deleted = connection.execute(delete(record_version).where(*versions)).rowcount
+    # What patients are matched by is told anew, without this record.
+    connection.execute(delete(match_term).where(match_term.c.patient_ref == owner))
     on_it = legal_hold.c.owner == owner, legal_hold.c.record == record
     connection.execute(delete(legal_hold).where(*on_it))
     return deleted, told
@@ -152,6 +155,7 @@ def _delete_accounts(connection: Connection, owner: Owner) -> None:
     connection.execute(delete(enrolment_code).where(enrolment_code.c.patient_ref == owner))
     connection.execute(delete(legal_hold).where(legal_hold.c.owner == owner))
     connection.execute(delete(refusal_tally).where(refusal_tally.c.patient_ref == owner))
+    connection.execute(delete(match_term).where(match_term.c.patient_ref == owner))
     for table in _OF_ACCOUNTS:
         connection.execute(delete(table).where(table.c.account.in_(accounts)))
     settled = pending_revocation.c.settled_at.is_not(None)

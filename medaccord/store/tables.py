@@ -316,7 +316,7 @@ token = Table(
 relayed_action = Table(
     "relayed_action",
     metadata,
-    Column("id", KEY, primary_key=True),
+    Column("what", DIGEST, primary_key=True),  # names the action, however often it is handed in
     Column("account", ADDRESS, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_relayed_action_account_at", "account", "at"),
@@ -332,6 +332,26 @@ refusal_tally = Table(
     Column("logged", Integer, nullable=False),  # lines of their own within it
     Column("counted", BigInteger, nullable=False),  # those after them, not yet told in a line
     Column("last_at", Instant, nullable=False),
+)
+
+# --- Matching patients, for emergencies ---
+
+match_term = Table(
+    "match_term",
+    metadata,
+    Column("patient_ref", OWNER, primary_key=True),
+    # keyed hash of an identifier, or of name and day of birth; of the owner, that it was looked at
+    Column("value", DIGEST, primary_key=True, index=True),
+    Column("revision", BigInteger, nullable=False),  # of the index that it was told from
+)
+
+match_attempt = Table(
+    "match_attempt",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("account", ADDRESS, nullable=False),  # of the organisation that asked
+    Column("at", Instant, nullable=False),
+    Index("ix_match_attempt_account_at", "account", "at"),
 )
 
 # --- Notices ---

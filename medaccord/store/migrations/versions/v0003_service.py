@@ -1,4 +1,4 @@
-"""What a gatekeeper in service needs: purposes of tokens, limits, tallies, notices, webhooks.
+"""What a gatekeeper in service needs: purposes of tokens, limits, tallies, matching, notices.
 
 Revision ID: 0003
 Revises: 0002
@@ -45,10 +45,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_token_expires_at"), "token", ["expires_at"])
     op.create_table(
         "relayed_action",
-        sa.Column("id", _KEY, nullable=False),
+        sa.Column("what", _DIGEST, nullable=False),
         sa.Column("account", _ADDRESS, nullable=False),
         sa.Column("at", _INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_relayed_action")),
+        sa.PrimaryKeyConstraint("what", name=op.f("pk_relayed_action")),
     )
     op.create_index("ix_relayed_action_account_at", "relayed_action", ["account", "at"])
     op.create_table(
@@ -63,6 +63,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("relationship", "requester", name=op.f("pk_refusal_tally")),
     )
     op.create_index(op.f("ix_refusal_tally_patient_ref"), "refusal_tally", ["patient_ref"])
+    op.create_table(
+        "match_term",
+        sa.Column("patient_ref", _OWNER, nullable=False),
+        sa.Column("value", _DIGEST, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("patient_ref", "value", name=op.f("pk_match_term")),
+    )
+    op.create_index(op.f("ix_match_term_value"), "match_term", ["value"])
+    op.create_table(
+        "match_attempt",
+        sa.Column("id", _KEY, nullable=False),
+        sa.Column("account", _ADDRESS, nullable=False),
+        sa.Column("at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_match_attempt")),
+    )
+    op.create_index("ix_match_attempt_account_at", "match_attempt", ["account", "at"])
     op.create_table(
         "notice",
         sa.Column("id", _KEY, nullable=False),
