@@ -155,7 +155,7 @@ def fetch_log(
     for each in shown.proofs:
         verify_log_proof(each, evidence.is_anchored, steward=steward, topic=AUDIT_TOPIC)
     relationship = relationship_key(steward, session.account.address)
-    named = {each.relationship for each in (*entries, *shown.proofs)}
+    named = {each.relationship for each in entries} | {each.relationship for each in shown.proofs}
     if not named <= {relationship}:
         raise LogMismatch(1, "it belongs to another log than the one kept for this account")
     known = dict(receipts) | {each.count: each.head for each in shown.proofs}

@@ -16,7 +16,7 @@ import csv
 import io
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -99,7 +99,7 @@ class LogExport:
         )
         pages = self._checked(self._pages.all(subject))
         first = next(pages)
-        writer: _Writer = _WRITERS[form](keeper, self._clock())
+        writer = _WRITERS[form](keeper, self._clock())
         return self._written(writer, first, pages, subject)
 
     def _written(
@@ -222,7 +222,11 @@ class _Csv(_Writer):
         )
 
 
-_WRITERS: Final = {LogForm.FHIR: _Fhir, LogForm.NDJSON: _Ndjson, LogForm.CSV: _Csv}
+_WRITERS: Final[Mapping[LogForm, Callable[[Keeper, datetime], _Writer]]] = {
+    LogForm.FHIR: _Fhir,
+    LogForm.NDJSON: _Ndjson,
+    LogForm.CSV: _Csv,
+}
 
 
 def _row(entry: AuditEntry, page: LogPage) -> tuple[str, ...]:

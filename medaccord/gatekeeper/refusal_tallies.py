@@ -21,7 +21,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from medaccord.core.errors import KeyMissing
-from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.identifiers import Address, Digest, address, digest
 from medaccord.core.refusal_count import COUNTED, REPEATED, RefusalCount
 from medaccord.gatekeeper.audit_log import Along, Event, Logged, Subject
 from medaccord.gatekeeper.foundation import Foundation
@@ -36,7 +36,7 @@ LINES: Final = 20
 SPAN: Final = timedelta(hours=1)
 """How long refusals are counted before a line tells how many; its end is excluded."""
 
-OTHERS: Final = Address("0x" + 40 * "0")
+OTHERS: Final = address("0x" + 40 * "0")
 """In the place of a requester: everybody who is no organisation, or nobody can tell who it is."""
 
 
@@ -247,7 +247,7 @@ def _at(place: _Place) -> tuple[Any, ...]:
 
 
 def _named(requester: str) -> Address | None:
-    return None if requester == OTHERS else Address(requester)
+    return None if requester == OTHERS else address(requester)
 
 
 def _refusals(tally: Row[Any]) -> RefusalCount:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, update
@@ -14,6 +13,7 @@ from medaccord.core.audit import AUDIT_TOPIC
 from medaccord.core.identifiers import ZERO_DIGEST, digest
 from medaccord.core.proofs import LogProof, verify_log_proof
 from medaccord.core.refusals import Refusal
+from medaccord.core.sparse_map import SparseMap
 from medaccord.gatekeeper import Gatekeeper, log_anchor
 from medaccord.keys import LocalSigner
 from medaccord.store import reading, tables, writing
@@ -92,9 +92,14 @@ def test_state_is_put_together_once_when_many_ask_for_proofs(
 ) -> None:
     fill(desk, patient)
     gatekeeper.audit.anchor()
-    made: list[Any] = []
+    made: list[log_anchor.Logs] = []
     real = log_anchor._map
-    monkeypatch.setattr(log_anchor, "_map", lambda logs: (made.append(logs), real(logs))[1])
+
+    def watched(logs: log_anchor.Logs) -> SparseMap:
+        made.append(logs)
+        return real(logs)
+
+    monkeypatch.setattr(log_anchor, "_map", watched)
     headers = desk.sign_in(patient)
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda _: desk.http.get("/audit", headers=headers), range(16))

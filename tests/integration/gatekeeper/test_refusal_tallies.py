@@ -40,7 +40,7 @@ def told(desk: Desk, patient: LocalSigner) -> int:
     """How many refusals the patient is told of, in lines and beside them."""
     log = desk.audit(patient)
     counted = sum(each["count"] for each in log["refusals"])
-    return counted + sum(refusals_in(AuditEntry.parse(each)) for each in log["entries"])
+    return int(counted) + sum(refusals_in(AuditEntry.parse(each)) for each in log["entries"])
 
 
 def test_refusals_are_counted_when_there_were_many(
