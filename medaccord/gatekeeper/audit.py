@@ -24,11 +24,14 @@ from medaccord.gatekeeper.openapi import REFUSALS, SIGNED_IN, Tag
 from medaccord.gatekeeper.refusal_tallies import RefusalTallies
 from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
-from medaccord.gatekeeper.wire import AddressField, Form
+from medaccord.gatekeeper.wire import AddressField, Form, InstantField
 
 _EXPORTS: Final[dict[str, Any]] = {
     "description": "The log; broken off where it cannot be read to its end.",
-    "content": {form.media_type: {"schema": {"type": "string"}} for form in LogForm},
+    "content": {
+        form.media_type: {"schema": {"type": "object" if form is LogForm.FHIR else "string"}}
+        for form in LogForm
+    },
 }
 
 PAGE: Final = 100
@@ -41,8 +44,8 @@ class LogQuery(Form):
     patient: str | None = Field(None, description="CAIP-10 account; whoever is signed in.")
     after: int = Field(0, ge=0, le=MAX_INTEGER, description="Number of the last line before it.")
     count: int = Field(PAGE, ge=1, le=MOST_COVERED, description="Lines to show at most.")
-    since: AwareDatetime | None = Field(None, description="Logged at this time or later.")
-    until: AwareDatetime | None = Field(None, description="Logged before this time.")
+    since: InstantField | None = Field(None, description="Logged at this time or later.")
+    until: InstantField | None = Field(None, description="Logged before this time.")
     requester: AddressField | None = Field(None, description="Account that asked.")
     action: str | None = Field(None, max_length=64, description="What was asked for.")
     outcome: Literal["released", "refused", "done"] | None = None

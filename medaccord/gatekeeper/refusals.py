@@ -27,9 +27,11 @@ Source: FHIR R4 OperationOutcome, value set issue-type; RFC 9110 for the statuse
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -163,8 +165,15 @@ def install(app: FastAPI) -> None:
         if isinstance(error, InvalidInput | RequestValidationError) and _lacks_token(request):
             error = AccessRefused(Refusal.NOT_SIGNED_IN, "sign in first, and send the token")
         answered = outcome_response(error)
-        if answered.status_code == 405:
-            answered.headers["Allow"] = _allowed(app, request)
+        # A path may fit several routes, and is refused as the first would that takes no such path.
+        malformed = (
+            isinstance(error, RequestValidationError) and error.errors()[0]["loc"][0] == "path"
+        )
+        if answered.status_code == 405 or malformed:
+            methods = methods_of(app.openapi(), request.url.path)
+            if request.method not in methods:
+                answered = outcome_response(HTTPException(405))
+                answered.headers["Allow"] = ", ".join(sorted(methods))
         if isinstance(error, MedaccordError) and answered.status_code == 500:
             _log.error("a request failed", exc_info=error)
         elif isinstance(error, StoreFailed | TransportError):
@@ -181,10 +190,19 @@ def _lacks_token(request: Request) -> bool:
     return "security" in told and "authorization" not in request.headers
 
 
-def _allowed(app: FastAPI, request: Request) -> str:
-    """The methods that a path takes, whichever of its routes was found first."""
-    path = getattr(request.scope.get("route"), "path", "")
-    return ", ".join(sorted(each.upper() for each in app.openapi()["paths"].get(path, ())))
+def methods_of(document: Mapping[str, Any], path: str) -> set[str]:
+    """The methods that a path takes, by the template with the most of its parts said outright."""
+    fitting = [each for each in document["paths"] if _template(each).fullmatch(path)]
+    if not fitting:
+        return set()
+    closest = min(fitting, key=lambda template: template.count("{"))
+    return {method.upper() for method in document["paths"][closest]}
+
+
+@cache
+def _template(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{[^}]+\}", path)
+    return re.compile("[^/]+".join(map(re.escape, parts)))
 
 
 def _refused(error: AccessRefused) -> Problem:

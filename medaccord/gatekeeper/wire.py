@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import InvalidRequest
@@ -12,6 +12,7 @@ from medaccord.core.identifiers import Address, Digest, address, digest, hex_dig
 
 _MAX_SIGNATURE_BYTES: Final = 4096
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt]", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -51,6 +52,12 @@ def read_signature(text: Any) -> bytes:
     return signature
 
 
+def _no_number(value: Any) -> Any:
+    if isinstance(value, str) and not _DATE.match(value):
+        raise InvalidRequest("write times as 2026-01-31T12:00:00Z")
+    return value
+
+
 def _text(pattern: str, example: str) -> WithJsonSchema:
     """How text looks that one of the functions above reads."""
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
@@ -67,6 +74,13 @@ TimeField = Annotated[
     BeforeValidator(read_time),
     _text(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", "2026-01-31T12:00:00Z"),
 ]
+InstantField = Annotated[
+    AwareDatetime,
+    BeforeValidator(_no_number),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time to the fraction, with its zone."""
+
 SignatureField = Annotated[
     bytes, BeforeValidator(read_signature), _text("^0x([0-9a-fA-F]{2})+$", "0x" + "00" * 65)
 ]
@@ -80,6 +94,15 @@ class Form(BaseModel):
 
 class Block(BaseModel):
     """A block of the chain, as `block_document` writes it."""
+
+    chainId: int
+    number: int
+    hash: str
+    timestamp: str
+
+
+class BlockAnswer(BaseModel):
+    """A block as `block_document` writes it."""
 
     chainId: int
     number: int
