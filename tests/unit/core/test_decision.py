@@ -14,6 +14,7 @@ from medaccord.core.facts import ROLE_MEMBER
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.scopes import Scope
+from tests.unit.core.case_tables import rows_of
 from tests.unit.core.decision_world import (
     CONSENT,
     DEPARTMENT_C,
@@ -34,13 +35,21 @@ from tests.unit.core.decision_world import (
 
 TABLE = Path(__file__).with_name("decisions.md")
 
-NOT_DECIDED_HERE = {Refusal.RECORD_UNVERIFIABLE, Refusal.NOT_SIGNED_IN, Refusal.UNKNOWN_PATIENT}
+COLUMNS = ["Who asks", "For what", "What stands on chain", "What time it is", "Answer", "Why"]
+
+NOT_DECIDED_HERE = {
+    *(Refusal.RECORD_UNVERIFIABLE, Refusal.NOT_SIGNED_IN),
+    *(Refusal.UNKNOWN_PATIENT, Refusal.MAY_NOT_ASK),
+}
 
 WHO = {
     "the patient": PATIENT,
     "Hospital B": HOSPITAL_B,
     "Department C": DEPARTMENT_C,
     "a stranger": STRANGER,
+    "a delegate in the patient's name": PATIENT,
+    "a delegate in Hospital B's name": HOSPITAL_B,
+    "the same delegate in its own name": STRANGER,
 }
 PURPOSES = {purpose.words: purpose for purpose in Purpose}
 
@@ -68,12 +77,30 @@ def second_consent_revoked(case: Case) -> Case:
     return case.knowing(consents=((second, TERMS), (CONSENT, TERMS)))
 
 
+def allowing(*scopes: str) -> Callable[[Case], Case]:
+    return lambda case: case.with_terms(replace(TERMS, scopes=tuple(map(Scope.parse, scopes))))
+
+
+def second_consent_for_research(case: Case) -> Case:
+    terms = replace(
+        TERMS, scopes=(Scope.parse("patient/Condition.rs"),), purposes=(Purpose.HRESCH,)
+    )
+    second = replace(CONSENT, consent_id=some_digest(101), terms_commitment=terms.commitment)
+    return case.knowing(consents=((CONSENT, TERMS), (second, terms)))
+
+
 CHAIN: dict[str, Callable[[Case], Case]] = {
     "as usual": lambda case: case,
     "there is no consent": lambda case: case.knowing(consents=()),
     "the consent allows reading only": lambda case: case.with_terms(
         replace(TERMS, scopes=(Scope.parse("patient/Observation.r?category=laboratory"),))
     ),
+    "the consent allows every type": allowing("patient/*.s"),
+    "the consent has several scopes": allowing("patient/Observation.rs", "patient/Condition.r"),
+    "the consent is for treatment and research": lambda case: case.with_terms(
+        replace(TERMS, purposes=(Purpose.TREAT, Purpose.HRESCH))
+    ),
+    "a second consent is for research on Conditions": second_consent_for_research,
     "the consent was signed but is not on chain": lambda case: case.with_consent(granted=False),
     "the consent is another patient's": lambda case: case.with_consent(patient=OTHER_PATIENT),
     "the consent is for another hospital": lambda case: case.with_consent(grantee=HOSPITAL_D),
@@ -128,13 +155,10 @@ class Row:
 
 def read_table() -> list[Row]:
     rows = []
-    for line, text in enumerate(TABLE.read_text().splitlines(), start=1):
-        cells = [cell.strip() for cell in text.strip("|").split("|")]
-        if text.startswith("|") and cells[0] not in ("Who asks", "---"):
-            who, what, chain, time, answer, why = cells
-            rows.append(
-                Row(line=line, who=who, what=what, chain=chain, time=time, answer=answer, why=why)
-            )
+    for line, (who, what, chain, time, answer, why) in rows_of(TABLE, COLUMNS):
+        rows.append(
+            Row(line=line, who=who, what=what, chain=chain, time=time, answer=answer, why=why)
+        )
     return rows
 
 
