@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from medaccord.core.decision import Basis, decide
+from medaccord.core.decision import Basis, check_freshness, decide
 from medaccord.core.emergency import EMERGENCY_SCOPES
 from medaccord.core.errors import AccessRefused
 from medaccord.core.facts import Bounds, Facts, Pair, Query
@@ -58,6 +58,7 @@ def ways_in(pair: Pair, facts: Facts, *, now: datetime, bounds: Bounds) -> tuple
     Raises:
         AccessRefused: one of `IN_DOUBT`: nothing can be said.
     """
+    check_freshness(facts.freshness, now=now, bounds=bounds)  # also where there is nothing to ask
     ways = []
     if facts.emergency is not None:
         way = Way(
