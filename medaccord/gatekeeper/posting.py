@@ -8,6 +8,7 @@ Source: OWASP, Server-Side Request Forgery Prevention; IANA special-purpose addr
 """
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,7 @@ MAX_URL: Final = 2_000
 TIMEOUT: Final = timedelta(seconds=10)
 """How long a post may take, the look-up of the name included."""
 
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+", re.ASCII)
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOOK_AGAIN: Final = 0.1  # seconds
 
@@ -158,7 +160,8 @@ def _parsed(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidRequest("this is no address of a webhook") from error
-    if parsed.scheme not in ("https", "http") or not parsed.host or parsed.port == 0:
+    in_range = parsed.port is None or 0 < parsed.port < 1 << 16
+    if parsed.scheme not in ("https", "http") or not _HOST.fullmatch(_host(parsed)) or not in_range:
         raise InvalidRequest("a webhook has an address such as https://example.org/notices")
     if parsed.userinfo or parsed.fragment:
         raise InvalidRequest("the address of a webhook holds no password and no fragment")
