@@ -1,13 +1,15 @@
 """Relaying: a patient signs, the steward sends and pays; and what restricts is obeyed at once.
 
 A revocation, a revoke-all, a closure or a ban that is validly signed is kept and obeyed before it
-is sent. Neither a chain out of reach nor an empty purse nor a slow miner can hold it up; it is sent
-again until the chain shows it.
+is sent. Neither a chain out of reach nor an empty purse, a slow miner or a limit holds it up; it is
+sent again until the chain shows it. What is sent is for this steward's patients alone, and only
+so much a day (`relay_limits`): nobody else can make the steward pay.
 """
 
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +20,6 @@ from starlette.responses import JSONResponse
 from medaccord.chain import actions
 from medaccord.chain.actions import SignedAction
 from medaccord.chain.powers import Power
-from medaccord.chain.sender import Receipt
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import (
     CommitmentMismatch,
@@ -29,9 +30,11 @@ from medaccord.core.errors import (
 )
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.terms import Terms
+from medaccord.gatekeeper.errors import TooManyRequests
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.openapi import Tag, refusals
 from medaccord.gatekeeper.openings import Openings
+from medaccord.gatekeeper.relay_limits import RelayLimits
 from medaccord.gatekeeper.wire import Block, Form, block_document
 from medaccord.ledger import RelationshipState, Restriction
 
@@ -85,6 +88,7 @@ class Relay:
         self._accounts = base.accounts
         self._openings = openings
         self._sender = base.sender
+        self._limits = RelayLimits(base)
 
     def take(
         self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool
@@ -103,6 +107,8 @@ class Relay:
             SignatureMismatch: it is not signed by the key it names.
             CommitmentMismatch: the terms are not those that are consented to.
             ContractReverted: the chain refuses it.
+            TooManyRequests: the account has had its share of the day. A restriction is obeyed all
+                the same, and sent later.
             TransportError: the chain is out of reach. A restriction is obeyed all the same.
         """
         signed = SignedAction.parse(self._contracts, document)
@@ -137,6 +143,8 @@ class Relay:
             try:
                 signed = SignedAction.parse(self._contracts, restriction.document)
                 self._send(signed, wait=False, obeyed=True)
+            except TooManyRequests:
+                continue  # it is obeyed meanwhile
             except (ContractReverted, StoreFailed, TransportError) as error:
                 # What the chain refuses, or the node chokes on, must not hold up the others.
                 _log.warning("a restriction that is obeyed here could not be sent: %s", error)
@@ -155,31 +163,50 @@ class Relay:
         self._ledger.hold(restriction)
         try:
             return self._send(signed, wait=wait, obeyed=True)
-        except (StoreFailed, TransportError) as error:
+        except (StoreFailed, TooManyRequests, TransportError) as error:
             _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
 
     def _check_concerned(self, account: Address) -> None:
-        """Refuse to pay for, and to remember, what nobody here could read anyway."""
+        """Refuse to pay for, and to remember, what nobody here could read anyway.
+
+        Whoever proposes to be a patient here is none: that takes a word of the steward's.
+        """
         relationship = self._ledger.relationship(account, self._steward)
-        if relationship.state is RelationshipState.NONE:
+        if relationship.state is RelationshipState.ACTIVE:
+            return
+        if relationship.state is RelationshipState.NONE or relationship.by_patient:
             self._accounts.owner_of(account)
 
     def _send(self, signed: SignedAction, *, wait: bool, obeyed: bool) -> Relayed:
-        # Whoever signed it: what one key may no longer do, another may.
-        purpose = f"relay:{hex_digest(signed.action.digest)}:{signed.action.by}"
-        if not wait:
+        action = signed.action
+        purpose = f"relay:{hex_digest(action.digest)}"
+        if action.typed.primary_type not in RESTRICTING:
+            # Whoever signed it: what one key may no longer do, another may. A restriction is sent
+            # again anyway, under the newest signature, so that one of it at a time is enough.
+            purpose += f":{action.by}"
+        with self._spending(signed, purpose):
             pending = actions.submit(self._sender, signed, wait=False, purpose=purpose)
+        if not wait:
             return Relayed(
                 transaction=pending.transaction, block=None, gas_used=None, obeyed=obeyed
             )
-        receipt: Receipt = actions.submit(self._sender, signed, purpose=purpose)
+        receipt = pending.wait()
         return Relayed(
             transaction=receipt.transaction,
             block=receipt.block,
             gas_used=receipt.gas_used,
             obeyed=obeyed,
         )
+
+    def _spending(self, signed: SignedAction, purpose: str) -> AbstractContextManager[None]:
+        """Count what is sent; not what the chain refuses, so far as is known here, unpaid."""
+        action = signed.action
+        if action.power is None:
+            may = action.by == self._ledger.controller(action.account)
+        else:
+            may = self._standing.authorised(action.account, action.by, action.power)
+        return self._limits.spending(action.account, purpose) if may else nullcontext()
 
 
 class RelayForm(Form):
