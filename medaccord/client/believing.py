@@ -138,6 +138,11 @@ class Belief:
             signed = SignedReceipt.parse(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (binascii.Error, InvalidInput, ValueError) as error:
             raise ReceiptMismatch("the gatekeeper's receipt cannot be read") from error
+        self.take(signed, patient)
+        return signed
+
+    def take(self, signed: SignedReceipt, patient: Address) -> None:
+        """Check a receipt that came in an answer's body, and keep its head. Errors as `receipt`."""
         receipt = self._evidence.check_receipt(signed, self._steward)
         if receipt.relationship != relationship_key(self._steward, patient):
             raise ReceiptMismatch(f"the receipt is for another log than that of {patient}")
@@ -148,7 +153,6 @@ class Belief:
                     f"the receipt of entry {receipt.number} was given for another answer before"
                 )
             heads[receipt.number] = receipt.head
-        return signed
 
     def _check(self, record: bytes, proof: RecordProof) -> None:
         if proof.pointer.steward != self._steward:

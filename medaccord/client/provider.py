@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -13,6 +14,7 @@ from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.sender import Receipt, Sender
 from medaccord.client.directory import steward_of
+from medaccord.client.matching import MatchedPatient, match
 from medaccord.client.reading import Answer, Reader
 from medaccord.client.visitor import Visitor
 from medaccord.core.emergency import EmergencyCode, EmergencyReason
@@ -230,6 +232,38 @@ class Provider(Visitor):
             AccessRefused: And the rest, as `search`.
         """
         return self._reader.everything(identity, patient, purpose, parameters)
+
+    def match(
+        self,
+        described: Mapping[str, Any],
+        *,
+        purpose: Purpose = Purpose.ETREAT,
+        certain_only: bool = False,
+    ) -> tuple[MatchedPatient, ...]:
+        """Find the account of a patient in an emergency, to open access for it.
+
+        Args:
+            described: A Patient resource with identifiers, or with name and whole day of birth.
+            purpose: ETREAT or BTG.
+            certain_only: Whether identifiers alone count.
+
+        Returns:
+            Whom the steward takes it for, the surest first; nobody where nobody fits, or all that
+            do forbade emergency access.
+
+        Raises:
+            AccessRefused: This organisation may not ask, or not for this purpose.
+            InvalidRequest: It names too little, or too many attempts were made.
+            ReceiptMismatch: Somebody is named without a receipt for the line in their log.
+            TransportError: The gatekeeper or the node does not answer, or badly.
+        """
+        return match(
+            self._session,
+            self._reader.belief,
+            described,
+            purpose=purpose,
+            certain_only=certain_only,
+        )
 
     def open_emergency(
         self, sender: Sender, patient: Address, code: EmergencyCode, duration: timedelta

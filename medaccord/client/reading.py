@@ -51,6 +51,12 @@ class _Entry:
     proof: RecordProof
     included: bool = False
 
+    def check_place(self) -> None:
+        """Check that what is included is the steward's own, and nothing else is."""
+        kind = parse_object(self.record).get("resourceType")
+        if self.included != (kind in DIRECTORY_TYPES):
+            raise ProofMismatch(f"a {kind} stands in the answer where none belongs")
+
 
 class Reader:
     """Reads at one gatekeeper for one account; `Belief` says what it takes for true.
@@ -194,6 +200,8 @@ class Reader:
             entries, total, path = self._page(answer)
             receipt = self.belief.receipt(answer, patient)
             block = self.belief.decided_at(receipt, asked_at)
+            for each in entries:
+                each.check_place()
             checked = [
                 self.belief.newest(
                     each.record,
@@ -205,8 +213,6 @@ class Reader:
             ]
             parts: dict[bool, list[ReleasedRecord]] = {True: [], False: []}
             for entry, record in zip(entries, checked, strict=True):
-                if entry.included != (record.name.partition("/")[0] in DIRECTORY_TYPES):
-                    raise ProofMismatch(f"{record.name} stands in the answer in another's place")
                 parts[entry.included].append(record)
             names = {each.name for each in parts[False]}
             if names & seen or (path and not names):

@@ -47,7 +47,8 @@ class FhirAnswers:
         if page.refusal is not None:
             return self.refusal(page)
         (released,) = page.records
-        headers = answer_headers(page) | {
+        headers = {
+            **answer_headers(page),
             "ETag": f'W/"{released.version}"',
             "Last-Modified": format_datetime(released.updated, usegmt=True),
         }

@@ -211,11 +211,11 @@ class Reading:
             AccessRefused: RECORD_UNVERIFIABLE, naming the first record that fails; none is given.
             InvalidInput: nothing can be wrapped to the receiver's key.
         """
-        contents: Sequence[Record | Envelope]
+        contents: list[Record | Envelope] = []
         if question.receiver is None:
-            contents = self._repository.open(found)
+            contents += self._repository.open(found)
         else:
-            contents = self._wrapping.wrap(found, question.receiver)
+            contents += self._wrapping.wrap(found, question.receiver)
         return tuple(
             Released(
                 name=each.descriptor.record,

@@ -8,7 +8,7 @@ what is found here is none of their accounts, and what they are answered is made
 from sqlalchemy import Engine, Select, select
 
 from medaccord.core.errors import AccessRefused
-from medaccord.core.identifiers import Address
+from medaccord.core.identifiers import Address, address
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.tokens import Session
 from medaccord.ledger import Ledger
@@ -72,7 +72,7 @@ class Whose:
     def _known(self, session: Session, wanted: Select[str]) -> tuple[Address, ...]:
         newest = wanted.order_by(patient_account.c.enrolled_at.desc(), patient_account.c.account)
         with reading(self._engine) as connection:
-            accounts = [Address(each) for each in connection.execute(newest).scalars()]
+            accounts = [address(each) for each in connection.execute(newest).scalars()]
         return tuple(each for each in accounts if self._is_known(session.account, each))
 
     def _is_known(self, asker: Address, patient: Address) -> bool:
