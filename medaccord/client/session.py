@@ -74,11 +74,17 @@ class Session:
         )
 
     def post(
-        self, path: str, body: Mapping[str, Any], *, purpose: Purpose | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        purpose: Purpose | None = None,
     ) -> dict[str, Any]:
         """`GatekeeperApi.post`, signed in for a purpose."""
         return self._signed_in(
-            lambda token: self.api.post(path, body, headers=token), purpose or self._purpose
+            lambda token: self.api.post(path, body, headers={**(headers or {}), **token}),
+            purpose or self._purpose,
         )
 
     def delete(self, path: str) -> None:

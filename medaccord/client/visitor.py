@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import httpx
 
 from medaccord.chain.deployment import Contracts
+from medaccord.client.access import AccessQuestions
 from medaccord.client.evidence import ChainEvidence
 from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.notices import AccountNotices
@@ -24,6 +25,7 @@ class Visitor:
         account: The account.
         purpose: What a visitor of this kind asks for, where nothing else is said.
         notices: What the gatekeeper tells the account.
+        access: Asks the gatekeeper what is allowed.
     """
 
     purpose: ClassVar[Purpose]
@@ -61,6 +63,7 @@ class Visitor:
             clock=self._network.clock,
         )
         self.notices = AccountNotices(self._session)
+        self.access = AccessQuestions(self._session)
 
     def close(self) -> None:
         """Close the connections to the gatekeeper."""
