@@ -24,6 +24,7 @@ from medaccord.gatekeeper.audit import Audit
 from medaccord.gatekeeper.backend_services import BackendServices
 from medaccord.gatekeeper.background import Background, Repeating
 from medaccord.gatekeeper.batch_anchor import BatchAnchors
+from medaccord.gatekeeper.consents import Consents
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.directory import Directory
 from medaccord.gatekeeper.enrolment import Enrolment
@@ -90,8 +91,8 @@ class Gatekeeper:
         ledger: what it knows of the chain.
         standing: who may act for whom, and how fresh that is.
         metrics: what this process counts about itself.
-        enrolment, relay, openings, inbox, questions, whose, audit, directory, importing, exporting,
-            erasing: its parts, each named for what it does.
+        enrolment, relay, openings, consents, inbox, questions, whose, audit, directory, importing,
+            exporting, erasing: its parts, each named for what it does.
         access, watching: say what is allowed, when asked and when it changes.
         telling: tells accounts their notices.
         webhooks: where accounts have their notices posted.
@@ -122,6 +123,7 @@ class Gatekeeper:
         self.metrics = base.metrics
         self.enrolment = Enrolment(base, secret=base.secret_for("enrolment"))
         self.openings = Openings(base)
+        self.consents = Consents(base, openings=self.openings)
         self.streams = EventStreams()
         self.relay = Relay(base, openings=self.openings)
         self.inbox = Inbox(base)
