@@ -71,15 +71,17 @@ class AccountNotices:
                 listed = answer.get("notices")
                 if not isinstance(listed, list):
                     raise InvalidDocument("there is no list of notices")
-                found = [self._checked(Notice.parse(each), last) for each in listed]
+                found = []
+                for each in listed:
+                    found.append(self._checked(Notice.parse(each), last))
+                    last = found[-1].id
             yield from found
             if not found:
                 return
-            last = max(each.id for each in found)
 
     def stream(
         self, last: int | None = None, *, patience: timedelta = timedelta(minutes=1)
-    ) -> Iterator[Notice]:
+    ) -> Generator[Notice, None, None]:
         """Each notice as it comes, for as long as it is iterated.
 
         Where the stream breaks or the token ends, it is resumed after the last notice seen, so
