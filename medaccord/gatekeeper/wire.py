@@ -101,15 +101,6 @@ class Block(BaseModel):
     timestamp: str
 
 
-class BlockAnswer(BaseModel):
-    """A block as `block_document` writes it."""
-
-    chainId: int
-    number: int
-    hash: str
-    timestamp: str
-
-
 def block_document(block: BlockRef) -> dict[str, Any]:
     """A block in JSON."""
     return {
