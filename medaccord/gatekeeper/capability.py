@@ -17,7 +17,7 @@ _DEFINITIONS: Final = "http://hl7.org/fhir/OperationDefinition"
 _OAUTH: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
-_ON_PATIENTS: Final = {"everything": f"{_DEFINITIONS}/Patient-everything"}
+_ON_PATIENTS: Final = {name: f"{_DEFINITIONS}/Patient-{name}" for name in ("everything", "match")}
 _ON_RECORDS: Final = {"proof": "https://medaccord.example/fhir/OperationDefinition/proof"}
 
 _SEARCHING: Final = (
