@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -136,6 +137,13 @@ def _expanded(value: Path) -> Path:
         raise ValueError("it begins with the home of a user who is not known here") from None
 
 
+def _networks(value: str) -> str:
+    try:
+        return ",".join(str(ip_network(each.strip())) for each in value.split(",") if each.strip())
+    except ValueError:
+        raise ValueError("it should be networks with commas, such as 10.1.0.0/16") from None
+
+
 _Path = Annotated[Path, AfterValidator(_expanded)]
 _Span = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_not_negative)]
 _Period = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
@@ -187,7 +195,7 @@ class Settings(BaseSettings):
         None, description="Organisation whose records these are; the account unless it is set."
     )
     poll_interval: _Span = Field(
-        timedelta(seconds=1), description="How long an answer of the node is good."
+        timedelta(seconds=0.5), description="How long an answer of the node is good."
     )
     log_interval: _Period = Field(
         timedelta(minutes=10), description="How often the audit logs are anchored."
@@ -214,6 +222,10 @@ class Settings(BaseSettings):
     )
     heads_url: Annotated[str, AfterValidator(_heads)] | None = Field(
         None, repr=False, description="Where the node tells of new blocks, `ws://…`."
+    )
+    webhook_networks: Annotated[str, AfterValidator(_networks)] | None = Field(
+        None,
+        description="Networks of the steward's own that notices may be posted to, with commas.",
     )
     metrics_host: Annotated[str, Field(min_length=1)] = Field(
         "127.0.0.1", description="Interface that `/metrics` is on."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -97,6 +98,7 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         log_interval=settings.log_interval,
         poll_interval=settings.poll_interval,
         heads_url=settings.heads_url,
+        webhook_networks=_networks(settings.webhook_networks),
     )
     try:
         yield gatekeeper
@@ -107,6 +109,10 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
 def _keys_passphrase(settings: Settings) -> Passphrase | None:
     file = settings.keys_passphrase_file
     return None if file is None else Passphrase.from_file(file)
+
+
+def _networks(text: str | None) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(each) for each in (text or "").split(",") if each]
 
 
 def _labels(path: Path | None) -> LabelTable | None:

@@ -85,6 +85,13 @@ def test_reading_settings_does_not_change_the_environment() -> None:
     assert "MEDACCORD_CONFIRMATIONS" not in os.environ
 
 
+def test_networks_are_read_one_by_one_when_there_are_commas(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MEDACCORD_WEBHOOK_NETWORKS", " 10.1.0.0/16, fd00::/8,")
+    assert Settings.load().webhook_networks == "10.1.0.0/16,fd00::/8"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -119,6 +126,7 @@ def test_home_is_put_in_for_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         ("keys_folder", "~nobody-here/keys", ": it begins with the home of a user who is not"),
         ("account", "0x12", "is '0x12': it should be 0x and 40 hex digits"),
         ("account", HOSPITAL.replace("f39F", "F39f"), "in the capitals of EIP-55"),
+        ("webhook_networks", "10.0.0.0/8,here", "it should be networks with commas"),
         ("unlabelled", "open", "is 'open': input should be 'restricted' or 'normal'"),
         ("rpc_url", "ftp://user:hidden@node", ": it should be an address that begins with http"),
         ("database_url", "hidden", ": it should be a SQLAlchemy URL, such as sqlite:///records.db"),
