@@ -81,6 +81,7 @@ EVERYTHING: Final = (
 HEADERS: Final = (
     _header("Purpose-Of-Use", "The purpose that the token was given for."),
     _header("Medaccord-Freshness", "How fresh.", {"enum": ["bounded", "latest"]}),
+    _header("Medaccord-At-Least", "A Medaccord-Block that must be known."),
     _header("Medaccord-At-Least", "Consistency token to be no older than."),
     _header("Prefer", "handling=lenient passes over unknown search parameters."),
 )

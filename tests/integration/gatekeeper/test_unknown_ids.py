@@ -227,3 +227,70 @@ def test_uncovered_record_leaves_no_gap_in_the_receipts_when_it_was_tried(
     BY_RECORD["read"](desk.http, headers, uncovered)
     second = receipt_of(BY_RECORD["read"](desk.http, headers, laboratory[0])).receipt.number
     assert second == first + 1
+
+
+# --- Ids that stand for several ---
+
+
+def test_reference_finds_the_account_that_consents_when_the_patient_has_two(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    again = LocalSigner.create()
+    assert desk.enrol(again, gatekeeper.enrolment.issue_code(PATIENT_ID)).status_code == 201
+    assert desk.accept(again).status_code == 200
+    for account, revoked in ((patient, False), (again, True)):
+        consent = desk.grant(account, clinician, LABORATORY)
+        if revoked:
+            action = actions.revoke(desk.contracts, patient=account.address, consent_id=consent)
+            assert desk.relay(action, account).status_code == 200
+    answer = BY_PATIENT["search"](desk.http, desk.sign_in(clinician), PATIENT_ID)
+    assert answer.status_code == 200, answer.text
+    assert desk.audit(patient)["entries"][-1]["outcome"] == "released"
+
+
+@pytest.fixture
+def neighbour(desk: Desk, gatekeeper: Gatekeeper) -> LocalSigner:
+    """A patient whose records have the same ids, but for the Patient's own."""
+    made = LocalSigner.create()
+    bundle = BUNDLE.replace(PATIENT_ID.encode(), NOBODY.encode()).replace(b"7.1", b"9.9")
+    assert desk.enrol(made, gatekeeper.enrolment.issue_code(NOBODY)).status_code == 201
+    assert desk.accept(made).status_code == 200
+    gatekeeper.import_bundle(bundle, made.address)
+    return made
+
+
+def test_record_is_the_one_that_may_be_read_when_two_patients_have_one_of_its_name(
+    desk: Desk,
+    patient: LocalSigner,
+    neighbour: LocalSigner,
+    clinician: LocalSigner,
+    laboratory: list[str],
+) -> None:
+    desk.grant(neighbour, clinician, "patient/Condition.rs")
+    desk.grant(patient, clinician, LABORATORY)
+    answer = BY_RECORD["read"](desk.http, desk.sign_in(clinician), laboratory[0])
+    assert (answer.status_code, answer.json()["id"]) == (200, laboratory[0])
+    assert desk.audit(patient)["entries"][-1]["action"] == "read"
+
+
+def test_record_is_refused_when_two_patients_have_one_of_its_name_and_both_may_be_read(
+    desk: Desk,
+    patient: LocalSigner,
+    neighbour: LocalSigner,
+    clinician: LocalSigner,
+    laboratory: list[str],
+) -> None:
+    for each in (patient, neighbour):
+        desk.grant(each, clinician, LABORATORY)
+    answer = BY_RECORD["read"](desk.http, desk.sign_in(clinician), laboratory[0])
+    assert_refused(answer, 400, "InvalidRequest")
+    assert "name the patient" in answer.text
+
+
+def test_record_is_the_patients_own_when_another_patient_has_one_of_its_name(
+    desk: Desk, patient: LocalSigner, neighbour: LocalSigner, laboratory: list[str]
+) -> None:
+    own = BY_RECORD["read"](desk.http, desk.sign_in(patient), laboratory[0])
+    theirs = BY_RECORD["read"](desk.http, desk.sign_in(neighbour), laboratory[0])
+    assert PATIENT_ID.encode() in own.content
+    assert NOBODY.encode() in theirs.content
