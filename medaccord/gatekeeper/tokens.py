@@ -33,6 +33,12 @@ SCOPE: Final = "system/*.rs"
 """What a token is for, in SMART's words. What it opens, the patients' consents say."""
 
 
+_REMEMBERED: Final = timedelta(minutes=10)
+"""How long past its end what was used is remembered: another process's clock may be behind ours."""
+
+_ONCE: Final = "this was used before, or is too old: sign a new one"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """Who is asking.
@@ -79,11 +85,14 @@ class Tokens:
             purpose: what it may be used for.
             key: thumbprint of the key of its profile; see `Session`.
             once: names what was signed; it counts once, also of two at a time.
-            until: when what was signed ends, exclusive; it is remembered as long.
+            until: when what was signed ends, exclusive.
 
         Raises:
             AccessRefused: NOT_SIGNED_IN, it was handed in before, or has ended.
         """
+        with reading(self._engine) as connection:  # who hands in again makes no writer wait
+            if _is_spent(connection, once):
+                raise refused(_ONCE)
         bearer = secrets.token_urlsafe(32)
         now = self._standing.clock()
         session = Session(
@@ -91,7 +100,7 @@ class Tokens:
         )
         with writing(self._engine) as connection:
             if now >= until or not _spend(connection, once, until, now):
-                raise refused("this was used before, or is too old: sign a new one")
+                raise refused(_ONCE)
             connection.execute(delete(token).where(token.c.expires_at <= now))
             connection.execute(
                 insert(token).values(
@@ -162,12 +171,16 @@ def refused(detail: str) -> AccessRefused:
 
 def _spend(connection: Connection, once: str, until: datetime, now: datetime) -> bool:
     """Use up what may be used once; False where it was used before."""
-    connection.execute(delete(spent_nonce).where(spent_nonce.c.expires_at <= now))
-    known = select(spent_nonce.c.hash).where(spent_nonce.c.hash == _hash(once))
-    if connection.execute(known).first() is not None:
+    connection.execute(delete(spent_nonce).where(spent_nonce.c.expires_at <= now - _REMEMBERED))
+    if _is_spent(connection, once):
         return False
     connection.execute(insert(spent_nonce).values(hash=_hash(once), expires_at=until))
     return True
+
+
+def _is_spent(connection: Connection, once: str) -> bool:
+    known = select(spent_nonce.c.hash).where(spent_nonce.c.hash == _hash(once))
+    return connection.execute(known).first() is not None
 
 
 def _hash(text: str) -> bytes:

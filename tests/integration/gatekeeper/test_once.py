@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, func, select
 
-from medaccord.chain import Contracts, Sender
+from medaccord.chain import Contracts, Network, Sender
+from medaccord.chain.embedded import EmbeddedChain
+from medaccord.core.errors import AccessRefused
 from medaccord.core.refusals import Refusal
+from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.keys import LocalSigner
 from medaccord.store import reading
 from medaccord.store.tables import metadata
 from tests.databases import stored_bytes
 from tests.integration.gatekeeper.backend_system import BackendSystem
-from tests.integration.gatekeeper.conftest import (
-    Opener,
-)
+from tests.integration.gatekeeper.cable import Cable
+from tests.integration.gatekeeper.conftest import Opener
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 
 
@@ -87,3 +91,30 @@ def test_assertion_gives_one_token_when_handed_in_many_times_at_once(
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(hand_in, range(6))) == [200, *[401] * 5]
+
+
+def test_message_is_refused_when_it_was_used_and_another_process_is_ahead_of_the_clock(
+    opened: Opener, cable: Cable, chain: EmbeddedChain, contracts: Contracts, patient: LocalSigner
+) -> None:
+    ahead = Network(
+        cable.network().web3,
+        confirmations=0,
+        clock=lambda: chain.clock() + timedelta(seconds=20),
+    )
+    ours, theirs = (
+        opened(network=network).sign_in("https://records.hospital.example")
+        for network in (cable.network(), ahead)
+    )
+
+    def sign(desk: SignIn) -> tuple[str, bytes]:
+        message = desk.challenge(patient.address, patient.address)
+        return message, patient.sign_text(message)
+
+    used = sign(ours)
+    ours.redeem(*used)
+    chain.advance(timedelta(minutes=4, seconds=50))
+    theirs.redeem(*sign(theirs))  # to it, the used one is over, and need not be remembered
+    with pytest.raises(AccessRefused) as refused:
+        ours.redeem(*used)
+    assert refused.value.reason is Refusal.NOT_SIGNED_IN
+    assert "was used before" in refused.value.detail
