@@ -106,7 +106,7 @@ def test_counts_orders_and_pages_tell_nothing_beyond_the_consent(
     hidden = "category:not" in asked or "_id" in asked
     desk.grant(patient, clinician, LABORATORY)
     headers = desk.sign_in(clinician)
-    answer = desk.get("Observation", headers, patient, **asked)
+    answer = desk.get("Observation", headers, patient, None, **asked)
     seen: list[str] = []
     while True:
         assert answer.status_code == 200, answer.text
@@ -185,7 +185,7 @@ def test_answer_is_refused_when_no_type_asked_for_is_to_be_had(
 ) -> None:
     headers = desk.sign_in(patient) | {"Accept": accept}
     parameters = {} if form is None else {"_format": form}
-    answer = desk.get("Observation", headers, patient, **parameters)
+    answer = desk.get("Observation", headers, patient, None, **parameters)
     assert_refused(answer, 406, "NotAcceptable")
 
 
