@@ -103,13 +103,15 @@ class AuditLog:
         own: Owner,
         sealer: Sealer,
         clock: Clock,
+        told: Callable[[int, float], object] = lambda entries, seconds: None,
     ) -> None:
+        """Write to a database; `told` is told of each commit, how many entries in what time."""
         self._engine = engine
         self._steward = steward
         self._own = own
         self._sealer = sealer
         self._clock = clock
-        self._together = GroupCommit(engine, self._write)
+        self._together = GroupCommit(engine, self._write, told=told)
 
     def subject(self, patient: Address, owner: Owner) -> Subject:
         """The log of the relationship with an enrolled patient."""

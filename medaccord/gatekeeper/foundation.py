@@ -88,6 +88,7 @@ class Foundation:
         names = Pseudonyms(secrets)
         ensure_key(keys, names.steward)
         sealer = Sealer(keys)
+        metrics = Metrics()
         sender = Sender(network, signer, outbox=DatabaseOutbox(engine))
         sender.resume()  # what an earlier process left goes before what is new
         notices = Notices(engine, network.clock)
@@ -112,10 +113,11 @@ class Foundation:
                 own=names.steward,
                 sealer=sealer,
                 clock=network.clock,
+                told=metrics.committed,
             ),
             notices=notices,
             secrets=secrets,
-            metrics=Metrics(),
+            metrics=metrics,
         )
 
     @property

@@ -8,6 +8,7 @@ Source: DeWitt et al. 1984, "Implementation Techniques for Main Memory Database 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Event, Lock
@@ -35,6 +36,7 @@ class GroupCommit(Generic[Item, Result]):
         write: Callable[[Connection, Sequence[Item]], Sequence[Result]],
         *,
         most: int = MOST,
+        told: Callable[[int, float], object] = lambda items, seconds: None,
     ) -> None:
         """Write to a database.
 
@@ -44,10 +46,12 @@ class GroupCommit(Generic[Item, Result]):
                 It is called again for each item alone where it raises for several, so that one
                 that cannot be written keeps no other from it; what it wrote is taken back before.
             most: items in one transaction, at least 1.
+            told: is told, after each commit, how many items it held and how long it took.
         """
         self._engine = engine
         self._write = write
         self._most = most
+        self._told = told
         self._guard = Lock()
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._led = False
@@ -98,6 +102,7 @@ class GroupCommit(Generic[Item, Result]):
                 following.called.set()
 
     def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        began = time.perf_counter()
         try:
             with writing(self._engine) as connection:
                 results = self._write(connection, [each.item for each in batch])
@@ -109,6 +114,7 @@ class GroupCommit(Generic[Item, Result]):
             else:
                 self._commit_apart(batch)
         else:
+            self._told(len(batch), time.perf_counter() - began)
             for each, result in zip(batch, results, strict=True):
                 each.result = result
                 each.is_done = True

@@ -28,7 +28,6 @@ class Metrics:
         under_way: requests that are being answered now, streams included.
         decisions: what was decided, by `outcome` (`permitted`, `refused`) and `reason` (a Refusal;
             empty where permitted).
-        sign_ins: tries to sign in, by `way` (`eip4361`, `backend`) and `outcome`.
         audit_commit_seconds: how long it took to bring entries of the log to the disk.
         audit_batch_entries: how many entries one commit brought there.
         ledger_block: number of the newest block that decisions take into account.
@@ -37,7 +36,8 @@ class Metrics:
         notices_waiting: notices that a webhook has not taken yet.
         notices_sent: tries to hand a notice to a webhook, by `outcome` (`taken`, `failed`).
         streams: event streams that are open.
-        relayed: signed actions taken, by `action` (our own name of it) and `outcome`.
+        relayed: signed actions taken, by `action` (its typed struct) and `outcome`: `mined`,
+            `sent`, or `held` where it is obeyed and could not be sent yet.
         jobs: runs of the work done in the background, by `job` and `outcome` (`done`, `failed`).
         leads: 1 in the process that does that work, 0 elsewhere.
     """
@@ -50,7 +50,6 @@ class Metrics:
         )
         self.under_way = self._gauge("requests_under_way", "Requests being answered now.")
         self.decisions = self._counter("decisions", "Decisions on access.", "outcome", "reason")
-        self.sign_ins = self._counter("sign_ins", "Tries to sign in.", "way", "outcome")
         self.audit_commit_seconds = self._histogram(
             "audit_commit_seconds", "Time to bring log entries to the disk.", _SECONDS
         )
@@ -69,6 +68,11 @@ class Metrics:
         self.jobs = self._counter("jobs", "Runs of work in the background.", "job", "outcome")
         self.leads = self._gauge("leads", "Whether this process does the work in the background.")
         ProcessCollector(namespace="medaccord", registry=self.registry)
+
+    def committed(self, entries: int, seconds: float) -> None:
+        """Count one commit of the audit log."""
+        self.audit_commit_seconds.observe(seconds)
+        self.audit_batch_entries.observe(entries)
 
     def text(self) -> bytes:
         """All of it in Prometheus's text form, UTF-8."""

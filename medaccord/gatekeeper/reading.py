@@ -197,6 +197,8 @@ class Reading:
             along=None if refusal else self._notices.along(tried.patient, question.session),
         )
         # From here on the entry or the count is on the disk, and the answer may leave.
+        decided = ("refused", refusal.reason.value) if refusal else ("permitted", "")
+        self._metrics.decisions.labels(*decided).inc()
         receipt = None
         if logged is not None and tried.subject != own:
             receipt = self._receipts.sign(logged, block)

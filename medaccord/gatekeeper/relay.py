@@ -89,6 +89,7 @@ class Relay:
         self._openings = openings
         self._sender = base.sender
         self._limits = RelayLimits(base)
+        self._relayed = base.metrics.relayed
 
     def take(
         self, document: Mapping[str, Any], terms: Mapping[str, Any] | None, *, wait: bool
@@ -112,6 +113,19 @@ class Relay:
             TransportError: the chain is out of reach. A restriction is obeyed all the same.
         """
         signed = SignedAction.parse(self._contracts, document)
+        relayed = self._take(signed, document, terms, wait=wait)
+        outcome = "held" if relayed.transaction is None else "mined" if relayed.block else "sent"
+        self._relayed.labels(signed.action.typed.primary_type, outcome).inc()
+        return relayed
+
+    def _take(
+        self,
+        signed: SignedAction,
+        document: Mapping[str, Any],
+        terms: Mapping[str, Any] | None,
+        *,
+        wait: bool,
+    ) -> Relayed:
         kind = signed.action.typed.primary_type
         if kind not in RELAYED:
             raise InvalidRequest(f"this gatekeeper relays no {kind}: send it yourself")
