@@ -22,6 +22,7 @@ from medaccord.core.blocks import BlockRef
 from medaccord.core.canonical import parse_object
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, address, digest, hex_digest
 from medaccord.fhir.bundle import read_bundle
+from medaccord.fhir.search import SearchQuery
 from medaccord.gatekeeper.audit_log import AuditLog
 from medaccord.gatekeeper.log_pages import LogPages
 from medaccord.keys import FolderPatientKeys, StewardSecrets
@@ -188,6 +189,23 @@ def test_records_open_with_their_proofs_when_upgraded(left: Left, engine: Engine
     assert (opened["Observation/o2"].version, changed["status"]) == (2, "amended")
     (directory,) = archive.open(archive.find_directory(lambda _: True))
     assert directory.descriptor.record == "Practitioner/d1"
+
+
+def test_records_are_found_by_what_they_say_when_upgraded(left: Left, engine: Engine) -> None:
+    archive, told = repository(left, engine), left.earlier.told
+    amended = SearchQuery.parse("Observation", [("status", "amended")])
+
+    def found() -> list[str]:
+        wanted = archive.find(address(told["patient"]), amended.matches)
+        return [each.descriptor.record for each in wanted]
+
+    assert found() == ["Observation/o2"]
+    sealer = Sealer(FolderPatientKeys(left.keys))
+    names = Pseudonyms(StewardSecrets(left.keys))
+    importer = Importer(engine, sealer, names, address(told["steward"]))
+    assert importer.upgrade(most=10) == len(rows_of(engine, tables.record_index)) > 0
+    assert importer.upgrade(most=10) == 0
+    assert found() == ["Observation/o2"]
 
 
 def test_log_checks_and_goes_on_when_upgraded(left: Left, engine: Engine) -> None:
