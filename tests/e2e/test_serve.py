@@ -128,6 +128,7 @@ def test_metrics_count_answers_by_route_and_status_on_a_port_of_their_own(
     service: Service,
 ) -> None:
     row = 'medaccord_requests_total{method="GET",route="/fhir/metadata",status="200"}'
+    httpx.get(f"{service.url}/ready").raise_for_status()  # which asks the chain
     before = samples(service.told["metrics"]).get(row, 0)
     httpx.get(f"{service.url}/fhir/metadata").raise_for_status()
     now = samples(service.told["metrics"])

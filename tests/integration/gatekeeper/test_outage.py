@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.audit import AuditEntry
@@ -72,3 +73,13 @@ def test_sign_in_is_refused_when_the_chain_is_unreachable(
     message = desk.challenge(patient)
     answer = desk.redeem(message, patient.sign_text(message))
     assert_refused(answer, 503, Refusal.CHAIN_UNREACHABLE)
+
+
+def test_readiness_is_denied_with_the_reason_when_the_database_is_gone(
+    desk: Desk, folder: Path
+) -> None:
+    assert desk.http.get("/ready").json()["status"] == "ready"
+    (folder / "records.db").rename(folder / "elsewhere.db")
+    answer = desk.http.get("/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "database-unreachable")
+    assert desk.http.get("/health").json()["status"] == "ok"

@@ -5,17 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from stat import S_IMODE
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from medaccord.core.errors import StoreFailed
 from medaccord.store import open_engine
-from medaccord.store.locks import exclusive
+from medaccord.store.locks import exclusive, if_free
 
 SHORT = timedelta(milliseconds=200)
 
@@ -160,3 +161,48 @@ def test_lock_files_tell_nothing_when_made(tmp_path: Path) -> None:
     assert not [lock.name for lock in locks if "sender" in lock.name or "0x123" in lock.name]
     assert {S_IMODE(lock.stat().st_mode) for lock in locks} == {0o600}
     assert {lock.read_bytes() for lock in locks} == {b""}
+
+
+def test_lock_is_had_without_waiting_when_nobody_holds_it(engine: Engine) -> None:
+    with if_free(engine, "leader") as is_ours:
+        assert is_ours is not None
+        assert is_ours()
+        with if_free(engine, "leader") as again:
+            assert again is None
+    with if_free(engine, "leader") as is_ours:
+        assert is_ours is not None
+
+
+def test_lock_is_not_had_when_another_process_holds_it_and_had_when_that_was_killed(
+    engine: Engine, holder: subprocess.Popen[str]
+) -> None:
+    with if_free(engine, "sender") as is_ours:
+        assert is_ours is None
+    holder.kill()
+    holder.wait()
+    until = time.monotonic() + 30
+    while time.monotonic() < until:  # a server notices the end of a connection a little later
+        with if_free(engine, "sender") as is_ours:
+            if is_ours is not None:
+                return
+        time.sleep(0.05)
+    pytest.fail("the lock outlived its holder")
+
+
+def test_holder_learns_that_it_lost_the_lock_when_its_connection_is_cut(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("the lock of a file is lost with the process alone")
+    is_lost = False
+    with suppress(StoreFailed), if_free(engine, "leader") as is_ours:
+        assert is_ours is not None
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                    " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                    " AND database = (SELECT oid FROM pg_database"
+                    " WHERE datname = current_database())"
+                )
+            )
+        is_lost = not is_ours()
+    assert is_lost
