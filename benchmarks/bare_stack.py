@@ -1,19 +1,30 @@
-"""The stack a gatekeeper stands on, with nothing of a gatekeeper in it: one bare durable insert.
+"""The stack that a gatekeeper answers reads with, without what makes it a gatekeeper.
 
-The same server, the same framework, the same boundary around it and the same database; what a
-gatekeeper does for each answer is one row that is on the disk before the answer leaves.
+The same server, framework, boundary, database and sealed records. Nobody is asked who they are,
+nothing is decided, logged, signed or told: in the place of enforcement and audit stands one bare
+row that is on the disk before the answer leaves. Beside it, for whoever wants to know how little
+that costs by itself, the row alone, with no record read at all.
 """
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from pathlib import Path
+
 from sqlalchemy import Column, Engine, LargeBinary, MetaData, Table, Text, insert
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from medaccord.core.identifiers import AccountId, Address
 from medaccord.gatekeeper import refusals
 from medaccord.gatekeeper.boundary import Boundary
-from medaccord.store import writing
+from medaccord.gatekeeper.metrics import Metrics
+from medaccord.gatekeeper.observing import Observed
+from medaccord.gatekeeper.openapi import Documented
+from medaccord.keys import FolderPatientKeys, KeyFolder, StewardSecrets
+from medaccord.ledger import Ledger
+from medaccord.records import Pseudonyms, RecordRepository, Sealer
+from medaccord.store import reading, writing
 from medaccord.store.columns import KEY
 
 _metadata = MetaData()
@@ -24,25 +35,46 @@ _row = Table(
     Column("path", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
+_ADD = insert(_row)
 
 
-def bare_stack(engine: Engine, content: bytes) -> ASGIApp:
-    """An application that answers every read with the same content, and writes a row before.
+def bare_stack(
+    engine: Engine, ledger: Ledger, steward: Address, keys: Path, content: bytes
+) -> ASGIApp:
+    """An application that answers every read to anybody, and writes one row before.
 
     Args:
         engine: the database; a table is made in it.
-        content: a FHIR resource, as long as those that the gatekeeper releases.
+        ledger: what the records are checked against.
+        steward: whose records they are.
+        keys: the folder of their keys.
+        content: a resource as long as the records, for the row alone.
     """
     with writing(engine) as connection:
         _metadata.create_all(connection)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    store = KeyFolder.open(keys)
+    sealer, names = Sealer(FolderPatientKeys(store)), Pseudonyms(StewardSecrets(store))
+    repository = RecordRepository(engine, sealer, names, steward, ledger)
+    app = Documented(docs_url=None, redoc_url=None, redirect_slashes=False)
     refusals.install(app)
 
-    @app.get("/fhir/{resource_type}/{identity}")
-    def read(resource_type: str, identity: str) -> Response:
+    def write(path: str, row: bytes) -> None:
         with writing(engine) as connection:
-            row = {"path": f"{resource_type}/{identity}", "content": content}
-            connection.execute(insert(_row), row)
-        return Response(content, media_type="application/fhir+json")
+            connection.execute(_ADD, {"path": path, "content": row})
 
-    return Boundary(app)
+    @app.get("/fhir/{resource_type}/{identity}")
+    def read(request: Request, resource_type: str, identity: str) -> Response:
+        patient = AccountId.parse(request.query_params["patient"]).address
+        name = f"{resource_type}/{identity}"
+        with reading(engine):
+            found = repository.find(patient, lambda each: each.descriptor.record == name)
+            (record,) = repository.open(found)
+        write(name, record.content)
+        return Response(record.content, media_type=refusals.FHIR_JSON)
+
+    @app.get("/row/{identity}")
+    def row(identity: str) -> Response:
+        write(identity, content)
+        return Response(content, media_type=refusals.FHIR_JSON)
+
+    return Observed(Boundary(app), Metrics())

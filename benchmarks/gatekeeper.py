@@ -4,7 +4,8 @@
     python -m benchmarks.gatekeeper --json             the figures as JSON
     python -m benchmarks.gatekeeper --records 2000     the same over fewer patients and records
 
-Exits with 1 when authorised reads are less than half as fast as bare durable inserts.
+Exits with 1 when authorised reads are less than half as fast as the same stack with enforcement and
+audit replaced by one bare durable insert (`benchmarks.bare_stack`).
 
 On SQLite and on PostgreSQL alike, a server process answers on one half of the processor's cores
 (PostgreSQL's own processes share them), and this one asks on the other half, over 64 kept-alive
@@ -44,7 +45,7 @@ RECORDS_EACH: Final = 10
 """On average; every tenth patient has 55."""
 
 LEAST_RATIO: Final = 0.5
-"""Authorised reads, as a share of bare durable inserts."""
+"""Authorised reads, as a share of reads on the bare stack."""
 
 BATCH: Final = 50
 """Questions in one batch check."""
@@ -96,6 +97,7 @@ def measure(
         "server_peak_mebibytes": visit.peak_mebibytes,
         "ratios": {
             "read_to_bare": round(rates["read"] / rates["bare"], 3),
+            "read_to_row_alone": round(rates["read"] / rates["row_alone"], 3),
             "batch_to_check": round(BATCH * rates["batch_check"] / rates["check"], 3),
         },
     }
@@ -174,7 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
         if kind in figures and figures[kind]["ratios"]["read_to_bare"] < LEAST_RATIO
     ]
     if slow:
-        print(f"reads are below {LEAST_RATIO} of bare inserts on {slow}", file=sys.stderr)
+        print(
+            f"reads are below {LEAST_RATIO} of those on the bare stack on {slow}", file=sys.stderr
+        )
     return 1 if slow else 0
 
 

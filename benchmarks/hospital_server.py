@@ -43,7 +43,9 @@ def main(hospital: Hospital) -> None:
     )
     engine = open_engine(hospital.database_url)
     content = json.dumps(observation(random.Random(0), "patient-0", "0-0"), separators=(",", ":"))
-    bare = serve(bare_stack(engine, content.encode()), bind())
+    keys = hospital.folder / "keys"
+    app = bare_stack(engine, gatekeeper.ledger, chain.steward, keys, content.encode())
+    bare = serve(app, bind())
     try:
         _say(gatekeeper=gatekeeper.serve().url, bare=bare.url)
         for line in sys.stdin:

@@ -21,6 +21,7 @@ from benchmarks.http_load import request
 from benchmarks.synthetic_chain import CHAIN_ID, GRANTEES
 from medaccord.chain import actions
 from medaccord.core.identifiers import AccountId
+from medaccord.core.purposes import Purpose
 from medaccord.keys import LocalSigner
 
 _PATIENCE: Final = 30.0
@@ -95,6 +96,7 @@ class Visit:
             "health": (url, _ask(lambda: request("GET", url, "/health"))),
             "read": (url, _ask(self._read)),
             "bare": (self._bare, _ask(lambda: self._read(self._bare))),
+            "row_alone": (self._bare, _ask(lambda: request("GET", self._bare, "/row/1"))),
             "search_50": (url, _ask(self._search)),
             "check": (url, _ask(self._check)),
             "batch_check": (url, _ask(lambda: self._batch(batch))),
@@ -201,7 +203,12 @@ class Visit:
         return request("POST", self._url, "/access/check/batch", token=token, body=body)
 
     def _asked(self, patient: int) -> dict[str, Any]:
-        return {"patient": self._chain.patient(patient), "type": "Observation", "interaction": "r"}
+        return {
+            "patient": self._chain.patient(patient),
+            "purpose": Purpose.TREAT.value,
+            "interaction": "r",
+            "resourceType": "Observation",
+        }
 
 
 def _ask(write: Callable[[], bytes]) -> Iterator[bytes]:

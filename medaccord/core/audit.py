@@ -9,6 +9,7 @@ Source: Crosby and Wallach 2009, "Efficient Data Structures for Tamper-Evident L
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from eth_utils.crypto import keccak
@@ -170,6 +171,7 @@ class AuditEntry:
         )
 
 
+@lru_cache(maxsize=2**14)
 def relationship_key(steward: Address, patient: Address) -> Digest:
     """Name the one log that a steward keeps for a patient.
 

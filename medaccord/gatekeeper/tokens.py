@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from fastapi import Request
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from medaccord.chain.powers import Power
 from medaccord.core.errors import AccessRefused
@@ -37,6 +37,8 @@ _REMEMBERED: Final = timedelta(minutes=10)
 """How long past its end what was used is remembered: another process's clock may be behind ours."""
 
 _ONCE: Final = "this was used before, or is too old: sign a new one"
+
+_TOKEN: Final = select(token).where(token.c.hash == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class Tokens:
         if scheme.lower() != "bearer" or not bearer:
             raise refused("sign in first, at /sign-in/challenge, and send the token")
         with reading(self._engine) as connection:
-            row = connection.execute(select(token).where(token.c.hash == _hash(bearer))).first()
+            row = connection.execute(_TOKEN, {"of": _hash(bearer)}).first()
         if row is None or self._standing.clock() >= row.expires_at:
             raise refused("the token is unknown or has ended: sign in again")
         self._standing.refresh()

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, Self, runtime_checkable
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
+from eth_keys.datatypes import PrivateKey
 
 from medaccord.core.errors import InvalidSetting
 from medaccord.core.identifiers import Address, address
@@ -43,11 +44,12 @@ class Signer(Protocol):
 class LocalSigner:
     """A key in the memory of this process."""
 
-    __slots__ = ("_account",)
+    __slots__ = ("_account", "_key")
 
     def __init__(self, account: LocalAccount) -> None:
         """Sign with an account of eth-account."""
         self._account = account
+        self._key = PrivateKey(bytes(account.key))
 
     @classmethod
     def create(cls) -> Self:
@@ -70,7 +72,8 @@ class LocalSigner:
 
     def sign(self, message: TypedData) -> bytes:
         """Sign typed data: 65 bytes, r ‖ s ‖ v, s in the lower half. Source: EIP-712, EIP-2."""
-        return bytes(self._account.sign_message(message.signable()).signature)
+        signature = self._key.sign_msg_hash(message.digest())
+        return signature.to_bytes()[:64] + bytes([27 + signature.v])
 
     def sign_text(self, text: str) -> bytes:
         """Sign text that a person has read: 65 bytes. Source: EIP-191, version 0x45."""

@@ -9,7 +9,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, ConsentId, Digest, address, digest, hex_digest
@@ -57,6 +67,11 @@ _MAX_STEP = 2**32 - 1
 _IDS_AT_ONCE = 500
 
 _HELD = pending_revocation.c.settled_at.is_(None)
+_OBEYED = (
+    select(pending_revocation.c.id)
+    .where(or_(_HELD, pending_revocation.c.shown_at > bindparam("final")))
+    .order_by(pending_revocation.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,12 +186,11 @@ class PendingRestrictions:
             connection: a transaction that began after whatever is to be known; one of its own
                 unless given.
         """
-        obeyed = or_(_HELD, pending_revocation.c.shown_at > final)
         with reading(self._engine) if connection is None else nullcontext(connection) as asked:
-            query = select(pending_revocation.c.id).where(obeyed).order_by(pending_revocation.c.id)
             ids, made = self._made
-            if tuple(asked.execute(query).scalars()) == ids:
+            if tuple(asked.execute(_OBEYED, {"final": final}).scalars()) == ids:
                 return made  # an id stands for one restriction for good
+            obeyed = or_(_HELD, pending_revocation.c.shown_at > final)
             found = _found(asked, obeyed)
         overlay = Overlay(tuple(found.values()))
         self._made = tuple(found), overlay
