@@ -178,7 +178,6 @@ class Audit:
         subject = self.subject(session.account)
         proof = self._anchors.proof(subject.relationship)  # before the page: it reaches no further
         page = self._pages.page(subject, after=after, count=count, wanted=wanted or LogFilter())
-        open_tallies = self._tallies.open(subject.relationship)
         return {
             "relationship": hex_digest(subject.relationship),
             "count": page.count,
@@ -197,7 +196,7 @@ class Audit:
                     "last": instant_text(each.refusals.last),
                     "count": each.refusals.count,
                 }
-                for each in open_tallies
+                for each in page.counted
             ],
             "anchored": None if proof is None else proof.document(),
             "next": None if page.is_last else _next(page, count, wanted),

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final
 
 from medaccord.core.audit import AuditEntry
@@ -32,7 +33,7 @@ from medaccord.fhir.audit_event import Keeper, audit_events
 from medaccord.gatekeeper.audit_log import Subject
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.log_pages import LogPage, LogPages
-from medaccord.gatekeeper.refusal_tallies import OpenTally, RefusalTallies
+from medaccord.gatekeeper.refusal_tallies import OpenTally
 
 OPEN_REFUSALS: Final = "medaccord/open-refusals/1"
 """Profile of the NDJSON of refusals that were counted and have no line yet."""
@@ -74,7 +75,6 @@ class LogExport:
         self._chain_id = base.network.chain_id
         self._clock = base.clock
         self._pages = LogPages(base.engine, base.sealer)
-        self._tallies = RefusalTallies(base)
 
     def pieces(
         self, subject: Subject, patient: AccountId, form: LogForm, *, url: str | None = None
@@ -100,18 +100,14 @@ class LogExport:
         pages = self._checked(self._pages.all(subject))
         first = next(pages)
         writer = _WRITERS[form](keeper, self._clock())
-        return self._written(writer, first, pages, subject)
+        return self._written(writer, first, pages)
 
-    def _written(
-        self, writer: _Writer, first: LogPage, pages: Iterator[LogPage], subject: Subject
-    ) -> Iterator[bytes]:
+    @staticmethod
+    def _written(writer: _Writer, first: LogPage, pages: Iterator[LogPage]) -> Iterator[bytes]:
         yield writer.begin()
-        yield writer.page(first)
-        count = first.count
-        for page in pages:
-            count = page.count
+        for page in chain((first,), pages):
             yield writer.page(page)
-        yield writer.end(self._tallies.open(subject.relationship), count)
+        yield writer.end(page)
 
     @staticmethod
     def _checked(pages: Iterable[LogPage]) -> Iterator[LogPage]:
@@ -137,7 +133,7 @@ class _Writer(ABC):
     def page(self, page: LogPage) -> bytes: ...
 
     @abstractmethod
-    def end(self, tallies: Iterable[OpenTally], count: int) -> bytes: ...
+    def end(self, last: LogPage) -> bytes: ...
 
 
 class _Fhir(_Writer):
@@ -154,10 +150,10 @@ class _Fhir(_Writer):
     def page(self, page: LogPage) -> bytes:
         return b"".join(self._events(entry) for entry in page.entries)
 
-    def end(self, tallies: Iterable[OpenTally], count: int) -> bytes:
+    def end(self, last: LogPage) -> bytes:
         counted = b"".join(
             self._events(_as_line(tally, number, self._at))
-            for number, tally in enumerate(tallies, start=count + 1)
+            for number, tally in enumerate(last.counted, start=last.count + 1)
         )
         # FHIR knows no empty list: a Bundle of nothing has no entries at all
         return counted + (b"}" if self._is_first else b"]}")
@@ -181,7 +177,7 @@ class _Ndjson(_Writer):
             lines[number] = {"number": number, "erased": hex_digest(commitment)}
         return b"".join(document_bytes(lines[number]) + b"\n" for number in sorted(lines))
 
-    def end(self, tallies: Iterable[OpenTally], count: int) -> bytes:
+    def end(self, last: LogPage) -> bytes:
         return b"".join(
             document_bytes(
                 {
@@ -193,7 +189,7 @@ class _Ndjson(_Writer):
                 }
             )
             + b"\n"
-            for each in tallies
+            for each in last.counted
         )
 
 
@@ -212,13 +208,13 @@ class _Csv(_Writer):
             rows[number] = _erased(number, hex_digest(commitment), hex_digest(page.heads[number]))
         return _rows([rows[number] for number in sorted(rows)])
 
-    def end(self, tallies: Iterable[OpenTally], count: int) -> bytes:
+    def end(self, last: LogPage) -> bytes:
         return _rows(
             (
                 *("", "", each.requester or "", "", COUNTED, each.refusals.query, "refused"),
                 *(REPEATED, "", "", "", "", "", ""),
             )
-            for each in tallies
+            for each in last.counted
         )
 
 

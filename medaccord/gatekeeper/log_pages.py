@@ -17,6 +17,7 @@ from medaccord.core.errors import DecryptionFailed, KeyMissing, LogMismatch
 from medaccord.core.identifiers import Digest, digest
 from medaccord.core.log_filter import LogFilter
 from medaccord.gatekeeper.audit_log import Subject, last_of
+from medaccord.gatekeeper.refusal_tallies import OpenTally, open_tallies
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
 from medaccord.store import reading
@@ -44,6 +45,7 @@ class LogPage:
         erased: of those that were erased, or whose key was, the commitment, by number: with it the
             log still verifies.
         heads: the head with each line that is there, by its number.
+        counted: refusals that are counted and have no line in the log as it is here.
     """
 
     count: int
@@ -55,6 +57,7 @@ class LogPage:
     left_out: Mapping[int, Digest]
     erased: Mapping[int, Digest]
     heads: Mapping[int, Digest]
+    counted: tuple[OpenTally, ...]
 
     @property
     def is_last(self) -> bool:
@@ -101,6 +104,7 @@ class LogPages:
         of_log = audit_entry.c.relationship == subject.relationship
         with reading(self._engine) as connection:
             last, head = last_of(connection, subject.relationship)
+            counted = open_tallies(connection, subject.relationship)
             rows = connection.execute(
                 select(audit_entry)
                 .where(of_log, audit_entry.c.number > after)
@@ -143,14 +147,14 @@ class LogPages:
             left_out=left_out,
             erased=erased,
             heads=heads,
+            counted=counted,
         )
 
     def all(self, subject: Subject) -> Iterator[LogPage]:
-        """Every page, at least up to where the log ends now; each is read when it is asked for."""
+        """Every page, until one reaches the end of the log; each is read when it is asked for."""
         page = self.page(subject)
-        end = page.count
         yield page
-        while page.upto < end:
+        while not page.is_last:
             page = self.page(subject, after=page.upto)
             yield page
 

@@ -145,18 +145,6 @@ class RefusalTallies:
                 continue
         return written
 
-    def open(self, relationship: Digest) -> tuple[OpenTally, ...]:
-        """What was counted in a log and has no line yet."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(refusal_tally)
-                .where(refusal_tally.c.relationship == relationship, refusal_tally.c.counted > 0)
-                .order_by(refusal_tally.c.requester)
-            ).all()
-        return tuple(
-            OpenTally(requester=_named(row.requester), refusals=_refusals(row)) for row in rows
-        )
-
     def _counted_as(self, requester: Address | None) -> Address:
         if requester is None or self._ledger.organisation(requester) is None:
             return OTHERS
@@ -237,6 +225,18 @@ class RefusalTallies:
         )
         self._log.append(subject, event, along=lambda connection, _: forget(connection))
         return 1
+
+
+def open_tallies(connection: Connection, relationship: Digest) -> tuple[OpenTally, ...]:
+    """What was counted in a log and has no line yet, as of the transaction that reads the log."""
+    rows = connection.execute(
+        select(refusal_tally)
+        .where(refusal_tally.c.relationship == relationship, refusal_tally.c.counted > 0)
+        .order_by(refusal_tally.c.requester)
+    ).all()
+    return tuple(
+        OpenTally(requester=_named(row.requester), refusals=_refusals(row)) for row in rows
+    )
 
 
 def _at(place: _Place) -> tuple[Any, ...]:
