@@ -44,7 +44,7 @@ _FORMATS: Final = {
     ENVELOPES: ENVELOPES,
 }
 _ANY: Final = frozenset({"*/*", "application/*"})
-_NO_WEIGHT = re.compile(r"q=0(?:\.0{0,3})?", re.ASCII)
+_WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)", re.ASCII)
 _MAX_FIELDS: Final = 200
 
 Pairs = list[tuple[str, str]]
@@ -154,12 +154,12 @@ def media_type(request: Request, pairs: Iterable[tuple[str, str]]) -> str:
         wanted = [asked[0].strip().replace(" ", "+")]
     else:
         wanted = _accepted(request.headers.get("accept", "*/*"))
-    for each in (ENVELOPES, FHIR_JSON, JSON):
-        if each in wanted or each in [_FORMATS.get(name) for name in wanted]:
-            return each
-    if _ANY.isdisjoint(wanted):
-        raise NotAcceptable(f"ask for {FHIR_JSON}, {JSON} or, as an organisation, {ENVELOPES}")
-    return FHIR_JSON
+    for name in wanted:
+        if name in _FORMATS:
+            return _FORMATS[name]
+        if name in _ANY:
+            return FHIR_JSON
+    raise NotAcceptable(f"ask for {FHIR_JSON}, {JSON} or, as an organisation, {ENVELOPES}")
 
 
 def handling(request: Request) -> Handling:
@@ -230,12 +230,13 @@ def check_media_type(request: Request, *taken: str) -> None:
 
 
 def _accepted(header: str) -> list[str]:
-    found = []
+    """The media types of an Accept header, the most wanted first. Source: RFC 9110, 12.5.1."""
+    found: list[tuple[float, str]] = []
     for part in header.split(","):
         name, *parameters = (each.strip().lower() for each in part.split(";"))
-        if not any(_NO_WEIGHT.fullmatch(each) for each in parameters):
-            found.append(name)
-    return found
+        weights = [match[1] for each in parameters if (match := _WEIGHT.fullmatch(each))]
+        found.append((float(weights[0]) if weights else 1.0, name))
+    return [name for weight, name in sorted(found, key=lambda each: -each[0]) if weight]
 
 
 def _purpose(request: Request, session: Session, *, own: bool) -> Purpose:

@@ -156,6 +156,8 @@ class Questions:
     def vread(self, question: Question, name: str, version: int, *, action: str = "vread") -> Page:
         """One version of a record, or its proof, which tells whether it was superseded.
 
+        A version that was superseded is covered only where the newest one is, too.
+
         Args:
             question: who asks, and for what.
             name: ``Type/id``.
@@ -174,10 +176,13 @@ class Questions:
         )
 
         def find(patient: Address, leave: Leave) -> Page:
+            versions = self._repository.versions(patient, name)
+            # What the newest says of itself, such as a label, holds for those before it as well.
+            is_open = bool(versions) and leave.covers(versions[-1].descriptor)
             found = [
                 each
-                for each in self._repository.versions(patient, name)
-                if each.entry.version == version and leave.covers(each.descriptor)
+                for each in versions
+                if is_open and each.entry.version == version and leave.covers(each.descriptor)
             ]
             if not found:
                 raise _nothing(which)

@@ -146,6 +146,12 @@ def test_envelopes_are_opened_and_checked_like_records_in_clear(
         kind, _, identity = clear.records[0].name.partition("/")
         (one,) = reader.read(kind, identity, patient.account).records
         assert one.record == clear.records[0].record
+        everything = reader.everything(PATIENT_ID, patient.account)
+        assert [each.name for each in everything.records] == [each.name for each in clear.records]
+        in_clear = clinician.everything(PATIENT_ID, patient.account)
+        assert [each.record for each in everything.included] == [
+            each.record for each in in_clear.included
+        ]
 
 
 def test_envelopes_are_refused_when_they_are_to_another_key(

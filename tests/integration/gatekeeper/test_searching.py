@@ -160,6 +160,7 @@ def test_unknown_parameter_is_passed_over_and_shown_so_when_leniency_is_preferre
         ("*/*", "application/fhir+json"),
         ("text/html, application/*;q=0.1", "application/fhir+json"),
         ("application/fhir+xml, application/json;q=0.5", "application/json"),
+        ("application/json;q=0.5, application/fhir+json", "application/fhir+json"),
     ],
 )
 def test_answer_is_of_the_type_that_is_accepted(

@@ -11,7 +11,7 @@ from medaccord.fhir import read_bundle
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
 from tests.integration.gatekeeper.conftest import BUNDLE
-from tests.integration.gatekeeper.desk import Desk, assert_refused
+from tests.integration.gatekeeper.desk import Desk, assert_refused, ids_of
 
 CHANGED = BUNDLE.replace(b'"code": "active"', b'"code": "resolved"', 1)
 """One Condition is over."""
@@ -69,6 +69,19 @@ def test_vread_refuses_alike_when_a_version_is_not_covered_and_when_there_is_non
     for answer in (there, missing):
         assert_refused(answer, 403, Refusal.SCOPE_NOT_COVERED)
     assert there.text.replace("_history/1", "?") == missing.text.replace("_history/3", "?")
+
+
+def test_version_is_refused_when_the_newest_one_is_not_covered_any_more(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, "patient/Condition.rs?code=http://snomed.info/sct|44054006")
+    headers = desk.sign_in(clinician)
+    (found,) = ids_of(desk.get("Condition", headers, patient))
+    name = f"Condition/{found}/_history/1"
+    assert desk.get(name, headers, patient).status_code == 200
+    recoded = BUNDLE.replace(b'"code": "44054006"', b'"code": "73211009"')
+    gatekeeper.import_bundle(recoded, patient.address)
+    assert_refused(desk.get(name, headers, patient), 403, Refusal.SCOPE_NOT_COVERED)
 
 
 @pytest.mark.parametrize("version", ["0", "-1", "1.0", "first", "99999999999"])
