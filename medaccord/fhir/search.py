@@ -49,7 +49,7 @@ MAX_PARAMETERS: Final = 100
 """Parameters of one search at most."""
 
 MAX_LENGTH: Final = 16_000
-"""Characters of one value at most."""
+"""Characters of all names and values together, at most: they go into the log."""
 
 ACCOUNT_SYSTEM: Final = "https://chainagnostic.org/CAIPs/caip-10"
 """The system of an identifier that is a patient's account. Source: CAIP-10."""
@@ -119,14 +119,18 @@ class SearchQuery:
         Raises:
             InvalidRequest: an unknown type or parameter; a modifier, a chain or a value that is not
                 understood; a parameter that stands there twice and may not; two patients; or more
-                than `MAX_PARAMETERS` of them, or more than `MAX_LENGTH` of one.
+                than `MAX_PARAMETERS` of them, or more than `MAX_LENGTH` characters.
         """
         if resource_type not in RESOURCE_TYPES:
             raise InvalidRequest(f"{shown(resource_type)} is no FHIR R4 resource type")
         reader = _Reader(resource_type)
+        length = 0
         for number, (name, value) in enumerate(pairs):
+            length += len(name) + len(value)
             if number == MAX_PARAMETERS:
                 raise InvalidRequest(f"a search takes {MAX_PARAMETERS} parameters at most")
+            if length > MAX_LENGTH:
+                raise InvalidRequest(f"a search takes {MAX_LENGTH} characters at most")
             reader.take(name, value, lenient=lenient)
         once = reader.once
         count = _count(once["_count"]) if "_count" in once else DEFAULT_COUNT
@@ -134,7 +138,7 @@ class SearchQuery:
             resource_type=resource_type,
             patient=reader.patient,
             clauses=tuple(sorted(set(reader.clauses), key=lambda each: each.pair)),
-            order=SearchOrder.parse(resource_type, once.get("_sort", "")),
+            order=SearchOrder.parse(resource_type, once["_sort"]) if "_sort" in once else BY_NAME,
             count=count,
             summary_count=_summary(once.get("_summary", "false")) or count == 0,
             total=_total(once.get("_total")),
@@ -272,8 +276,6 @@ class _Reader:
 
 
 def _check_text(name: str, value: str) -> None:
-    if len(value) > MAX_LENGTH:
-        raise InvalidRequest(f"{shown(name)} has more than {MAX_LENGTH} characters")
     if not name.isprintable() or not value.isprintable():
         raise InvalidRequest(f"{shown(name)} holds characters that cannot be printed")
 

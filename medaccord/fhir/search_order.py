@@ -80,12 +80,12 @@ class SearchOrder:
 
     @classmethod
     def parse(cls, resource_type: str, value: str) -> Self:
-        """Read the value of `_sort`; "" for none.
+        """Read the value of `_sort`.
 
         Raises:
             InvalidRequest: it names something that there is no order of, or too much.
         """
-        return cls(tuple(_fields(resource_type, value)) if value else ())
+        return cls(tuple(_fields(resource_type, value)))
 
     def key(self, entry: Searchable) -> tuple[Any, ...]:
         """What a record is sorted by, to compare with others' in this order."""
