@@ -65,7 +65,8 @@ def test_every_release_is_posted_in_order_when_the_service_is_killed_between(
         service.process.wait(30)
         assert len({each.name for each in receiver.posted}) <= READS  # killed in the middle
 
-        desk = place.desk(place.serve())
+        again = place.serve()
+        desk = place.desk(again)
         read(desk, place)
         kept = notices(desk, desk.sign_in(place.patient))
         last = f"notice-{kept[-1]['id']}"
@@ -74,7 +75,7 @@ def test_every_release_is_posted_in_order_when_the_service_is_killed_between(
 
     assert list(dict.fromkeys(each.id for each in told)) == [each["id"] for each in kept]
     lines = dict.fromkeys(each.subject for each in told if each.kind is NoticeKind.READ)
-    log = place.audit(place.serve())
+    log = place.audit(again)
     assert list(lines) == [
         str(entry.number)
         for entry in log.entries
