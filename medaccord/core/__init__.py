@@ -3,10 +3,13 @@
 # Its modules are what it offers; none is loaded before it is asked for.
 __all__ = [
     "anchors",
+    "asking",
     "audit",
     "blocks",
     "canonical",
+    "client_assertions",
     "commitments",
+    "consistency",
     "decision",
     "descriptor",
     "documents",
@@ -16,7 +19,9 @@ __all__ = [
     "errors",
     "facts",
     "identifiers",
+    "key_sets",
     "labels",
+    "log_filter",
     "masking",
     "merkle",
     "notices",
@@ -29,6 +34,7 @@ __all__ = [
     "purposes",
     "receipts",
     "record_state",
+    "refusal_count",
     "refusals",
     "requests",
     "resource_types",
@@ -39,4 +45,6 @@ __all__ = [
     "sparse_map",
     "terms",
     "typed_data",
+    "ways",
+    "webhook_signatures",
 ]
