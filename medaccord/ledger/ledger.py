@@ -58,13 +58,7 @@ class Ledger:
         *,
         taken_in: TakenIn | None = None,
     ) -> None:
-        """Take up where the database left off; `sync` asks the chain.
-
-        Args:
-            network: the chain.
-            contracts: whose events.
-            engine: the database.
-            taken_in: told of what is taken in, in the transaction that writes it.
+        """Take up where the database left off; `sync` asks the chain, and tells `taken_in`.
 
         Raises:
             DeploymentMismatch: the database holds the ledger of another chain or deployment.
