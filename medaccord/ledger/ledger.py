@@ -17,14 +17,7 @@ from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
 from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.errors import AccessRefused
-from medaccord.core.facts import (
-    EmergencyState,
-    Facts,
-    Freshness,
-    OrganisationState,
-    Pair,
-    Query,
-)
+from medaccord.core.facts import EmergencyState, Facts, Freshness, OrganisationState, Pair, Query
 from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest
 from medaccord.core.refusals import Refusal
 from medaccord.core.terms import Terms
