@@ -14,7 +14,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -22,16 +21,7 @@ from sqlalchemy import (
 )
 
 from medaccord.store.columns import ADDRESS, DIGEST, KEY, OWNER, Instant, sealed
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from medaccord.store.metadata import metadata as metadata
 
 # --- Patients ---
 
@@ -395,9 +385,7 @@ directory_profile = Table(
 )
 
 Index("ix_batch_unanchored", batch.c.anchored_at)
-
-# A record asked for by its name alone.
-Index("ix_record_version_record", record_version.c.record)
+Index("ix_record_version_record", record_version.c.record)  # asked for by its name alone
 
 # What is still wrapped to an older key is found without reading what is sealed.
 Index("ix_record_version_generation", record_version.c.owner, record_version.c.key_generation)
