@@ -35,6 +35,7 @@ from sqlalchemy import text
 
 from benchmarks import hospital as hospitals
 from benchmarks.hospital import Hospital
+from benchmarks.hospital_chain import CONSENTS_EACH
 from benchmarks.hospital_visit import Visit
 from benchmarks.http_load import Figures, load
 from benchmarks.postgresql import MISSING, binaries, server
@@ -118,7 +119,7 @@ def measure_all(wanted: argparse.Namespace, folder: Path) -> dict[str, Any]:
     told: dict[str, Any] = {
         "records": wanted.records,
         "patients": patients,
-        "consents": patients * hospitals.CONSENTS_EACH,
+        "consents": patients * CONSENTS_EACH,
         "connections": wanted.connections,
         "seconds_of_each": wanted.rounds * wanted.seconds,
         "cores": {"answering": sorted(answering), "asking": sorted(asking)},

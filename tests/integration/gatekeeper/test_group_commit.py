@@ -140,7 +140,7 @@ def test_each_log_has_its_own_numbers_when_appended_together(
 ) -> None:
     patient = world.patient.address
     with reading(database) as connection:
-        owner = connection.scalar(select(tables.patient_account.c.patient_ref))
+        owner = connection.execute(select(tables.patient_account.c.patient_ref)).scalar_one()
     theirs = log.subject(patient, Owner(owner))
     made = together(log, [(theirs, "a", None), (log.own(), "b", None), (theirs, "c", None)])
     assert [each.result().entry.number for each in made] == [1, 2, 2]
