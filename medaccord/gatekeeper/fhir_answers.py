@@ -15,6 +15,7 @@ from medaccord.core.envelopes import Envelope, EnvelopeSet
 from medaccord.core.identifiers import AccountId
 from medaccord.fhir import ACCOUNT_SYSTEM, AnswerEntry, searchset
 from medaccord.gatekeeper.fhir_requests import ENVELOPES, JSON
+from medaccord.gatekeeper.freshness import BLOCK_HEADER
 from medaccord.gatekeeper.matching import Match
 from medaccord.gatekeeper.reading import Page, Released
 from medaccord.gatekeeper.refusals import FHIR_JSON, outcome_response
@@ -22,9 +23,6 @@ from medaccord.records import Record
 
 RECEIPT_HEADER: Final = "Medaccord-Receipt"
 """base64url, without padding, of the signed receipt's JSON."""
-
-BLOCK_HEADER: Final = "Medaccord-Block"
-"""`<chain id>:<number>:<hash>` of the block it was decided at."""
 
 Pairs = tuple[tuple[str, str], ...]
 

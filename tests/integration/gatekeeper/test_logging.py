@@ -10,7 +10,8 @@ from medaccord.core.audit import AuditEntry
 from medaccord.core.receipts import verify_receipt
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import parse_searchset
-from medaccord.gatekeeper.fhir_answers import BLOCK_HEADER, RECEIPT_HEADER
+from medaccord.gatekeeper.fhir_answers import RECEIPT_HEADER
+from medaccord.gatekeeper.freshness import BLOCK_HEADER
 from medaccord.keys import LocalSigner
 from medaccord.store import reading, tables
 from tests.integration.gatekeeper.conftest import World
