@@ -231,3 +231,6 @@ def work(flags: Mapping[str, Any], listener: socket.socket, url: str, pipe: Conn
         with suppress(OSError):
             pipe.send((code_of(error), str(error)))
         raise SystemExit(FAILED) from None
+    except Exception:  # told as the service tells things, not as Python does
+        _log.exception("the worker failed")
+        raise SystemExit(FAILED) from None

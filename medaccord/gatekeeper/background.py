@@ -100,6 +100,8 @@ class Background:
                         self._lead(is_ours, taken_over=waited)
             except StoreFailed as error:
                 _log.warning("the work in the background waits for the database: %s", error)
+            except Exception:  # nobody else may be there to do it
+                _log.exception("the work in the background was broken off and is begun again")
             waited = True
             self._stop.wait(_LOOK_AGAIN)
 

@@ -25,7 +25,8 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _FORM_PATHS: Final = ("/_search", "/token")
 """How the paths end that take a form: searches by POST (FHIR) and token requests (OAuth)."""
 
-_NO_TEXT: Final = frozenset(map(chr, range(0x20))) - {"\t", "\n", "\r"} | {"\x7f"}
+_CONTROL: Final = frozenset(map(chr, range(0x20))) | {"\x7f"}
+_NO_TEXT: Final = _CONTROL - {"\t", "\n", "\r"}
 
 
 def check_target(path: str, query: bytes) -> None:
@@ -38,7 +39,7 @@ def check_target(path: str, query: bytes) -> None:
     Raises:
         InvalidRequest: it is no text.
     """
-    if "\ufffd" in path or not _NO_TEXT.isdisjoint(path):
+    if "\ufffd" in path or not _CONTROL.isdisjoint(path):
         raise InvalidRequest("the path is no text: encode it as UTF-8")
     _check_form_text(query, "query")
 
