@@ -106,7 +106,9 @@ def test_record_is_released_with_a_proof_when_its_batch_stands_on_the_chain(
     archive.anchor(archive.take_in(read_bundle(json.dumps(BUNDLE).encode()), patient))
     ledger.sync()
 
-    found = archive.records.find(patient.address, lambda about: about.descriptor.record == "Observation/o1")
+    found = archive.records.find(
+        patient.address, lambda about: about.descriptor.record == "Observation/o1"
+    )
     (record,) = archive.records.open(found)
 
     logs = events.fetch(setting.network, setting.contracts, 0, setting.network.head().number)
@@ -137,7 +139,9 @@ def test_record_is_refused_when_the_chain_forgot_its_batch(
     fork = setting.chain.snapshot()
     archive.anchor(batch)
     ledger.sync()
-    found = archive.records.find(patient.address, lambda about: about.descriptor.record == "Observation/o1")
+    found = archive.records.find(
+        patient.address, lambda about: about.descriptor.record == "Observation/o1"
+    )
     assert len(archive.records.open(found)) == 1
 
     setting.chain.revert(fork)
