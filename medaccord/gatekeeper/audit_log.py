@@ -7,30 +7,40 @@ they can be erased and the chain still verifies.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Connection, Engine, Select, bindparam, insert, select, union_all
 
 from medaccord.chain.network import Clock
 from medaccord.core.audit import GENESIS, AuditEntry, chain_head, relationship_key
 from medaccord.core.blocks import BlockRef
 from medaccord.core.commitments import commit
 from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.notices import NoticeKind
 from medaccord.gatekeeper.group_commit import GroupCommit
+from medaccord.gatekeeper.notices import Notices, Told
 from medaccord.gatekeeper.observing import request_id
 from medaccord.records import Owner, Sealer
 from medaccord.records.sealed_rows import entry_context
 from medaccord.store.tables import audit_entry
 
 _ADD: Final = insert(audit_entry)
-_LAST: Final = (
-    select(audit_entry.c.number, audit_entry.c.head)
-    .where(audit_entry.c.relationship == bindparam("of"))
-    .order_by(audit_entry.c.number.desc())
-    .limit(1)
-)
+
+
+def _last(place: int) -> Select[Any]:
+    return (
+        select(audit_entry.c.relationship, audit_entry.c.number, audit_entry.c.head)
+        .where(audit_entry.c.relationship == bindparam(f"of_{place}"))
+        .order_by(audit_entry.c.number.desc())
+        .limit(1)
+    )
+
+
+_AT_ONCE: Final = 8
+_LAST: Final = union_all(*(select(_last(place).subquery()) for place in range(_AT_ONCE)))
+"""The last lines of several logs: each round trip to a server makes every writer wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,7 @@ Along: TypeAlias = Callable[[Connection, Logged], None]
 class _Asked:
     subject: Subject
     event: Event
+    tells: Address | None
     along: Along | None
 
 
@@ -106,6 +117,7 @@ class AuditLog:
         told: Callable[[int, float], object] = lambda entries, seconds: None,
     ) -> None:
         """Write to a database; `told` is told of each commit, how many entries in what time."""
+        self._notices = Notices(engine, clock)
         self._engine = engine
         self._steward = steward
         self._own = own
@@ -126,7 +138,14 @@ class AuditLog:
         """How many entries wait for the transaction that is being written."""
         return self._together.waiting
 
-    def append(self, subject: Subject, event: Event, *, along: Along | None = None) -> Logged:
+    def append(
+        self,
+        subject: Subject,
+        event: Event,
+        *,
+        tells: Address | None = None,
+        along: Along | None = None,
+    ) -> Logged:
         """Write the next entry of a log; it is on the disk when this returns.
 
         Entries that are appended at the same time are written together.
@@ -134,6 +153,7 @@ class AuditLog:
         Args:
             subject: whose log.
             event: what the entry says.
+            tells: the account that gets a notice of it in the same transaction, as of a release.
             along: called within the transaction, once the entry is written. It may be called again
                 where that was taken back for somebody else's fault: all it does is to write rows.
                 It must not append itself.
@@ -144,15 +164,13 @@ class AuditLog:
                 connection was lost at the end it may be there all the same.
             Exception: whatever `along` raises; then the entry is not in the log either.
         """
-        return self._together.add(_Asked(subject=subject, event=event, along=along))
+        return self._together.add(_Asked(subject=subject, event=event, tells=tells, along=along))
 
     def _write(self, connection: Connection, batch: Sequence[_Asked]) -> list[Logged]:
-        ends: dict[Digest, tuple[int, Digest]] = {}
+        ends = _ends(connection, {each.subject.relationship for each in batch})
         rows, written = [], []
         for each in batch:
             relationship = each.subject.relationship
-            if relationship not in ends:
-                ends[relationship] = last_of(connection, relationship)
             count, head = ends[relationship]
             entry = self._entry(count + 1, each)
             document = entry.document_bytes
@@ -163,6 +181,20 @@ class AuditLog:
             rows.append(self._row(logged, document, each.subject.owner))
             written.append(logged)
         connection.execute(_ADD, rows)
+        self._notices.add_all(
+            connection,
+            [
+                Told(
+                    account=asked.tells,
+                    kind=NoticeKind.READ,
+                    subject=str(logged.entry.number),
+                    actor=logged.entry.requester,
+                    at=logged.entry.at,
+                )
+                for asked, logged in zip(batch, written, strict=True)
+                if asked.tells is not None
+            ],
+        )
         for asked, logged in zip(batch, written, strict=True):
             if asked.along is not None:
                 asked.along(connection, logged)
@@ -206,5 +238,16 @@ class AuditLog:
 
 def last_of(connection: Connection, relationship: Digest) -> tuple[int, Digest]:
     """Number and head of the last line of a log; 0 and `GENESIS` where there is none."""
-    row = connection.execute(_LAST, {"of": relationship}).first()
-    return (0, GENESIS) if row is None else (row.number, digest(row.head))
+    return _ends(connection, {relationship})[relationship]
+
+
+def _ends(connection: Connection, logs: Collection[Digest]) -> dict[Digest, tuple[int, Digest]]:
+    """The same of several."""
+    ends = dict.fromkeys(logs, (0, GENESIS))
+    wanted = list(logs)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        some += [Digest(b"")] * (_AT_ONCE - len(some))  # no log: one statement for all numbers
+        rows = connection.execute(_LAST, {f"of_{place}": each for place, each in enumerate(some)})
+        ends |= {digest(row.relationship): (row.number, digest(row.head)) for row in rows}
+    return ends

@@ -1,8 +1,9 @@
 """HTTP/1.1 of httptools with every size and every wait bounded, which httptools leaves open.
 
 A parser that takes one header without end keeps all of it in memory, and a connection that sends
-half a request holds its place for ever. Here a head has a length and a time, and so has what comes
-after it on the wire (chunks and trailers too). What is refused here never reaches the application.
+half a request, or does not read its answer, holds its place for ever. Here a head has a length and a
+time, and so has what comes after it on the wire (chunks and trailers too); and an answer has to be
+taken. What is refused here never reaches the application.
 
 Source: RFC 9112; RFC 6585 section 5 (431).
 """
@@ -28,6 +29,10 @@ a sender who goes on after that is cut off here."""
 HEAD_SECONDS: Final = 15.0
 """How long a head may take, from its first byte or the connection's beginning to its end."""
 
+READ_SECONDS: Final = 30.0
+READ_BYTES: Final = 16 * 1024
+"""How much of an answer that waits for its reader must be taken in how long."""
+
 
 class BoundedHttp(HttpToolsProtocol):
     """One connection."""
@@ -43,6 +48,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._taken = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn: a server's transports are no others
         """Wait for the first head."""
@@ -52,7 +59,29 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._head_came()
+        self._answer_was_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the reader of an answer."""
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        """Go on: most of the answer was taken."""
+        self._answer_was_read()
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Wait for the reader where the connection closes with this answer."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that nothing more comes on, though its last answer was not read."""
+        super().timeout_keep_alive_handler()
+        self._await_reader()
 
     def data_received(self, data: bytes) -> None:
         """Take what fits, and refuse the rest."""
@@ -99,6 +128,24 @@ class BoundedHttp(HttpToolsProtocol):
     def _head_is_late(self) -> None:
         self._refuse(408, "RequestTooSlow", f"send the headers within {HEAD_SECONDS:g} seconds")
 
+    def _await_reader(self) -> None:
+        if self._reader_timer is None:
+            self._unread = self.transport.get_write_buffer_size()
+            self._reader_timer = self.loop.call_later(READ_SECONDS, self._look_at_reader)
+
+    def _answer_was_read(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+    def _look_at_reader(self) -> None:
+        self._reader_timer = None
+        unread = self.transport.get_write_buffer_size()
+        if unread and self._unread - unread < READ_BYTES:
+            self.transport.abort()  # closing would wait for the reader
+        elif unread:
+            self._await_reader()
+
     def _refuse(self, status: int, code: str, diagnostics: str) -> None:
         """Answer where nothing else is being answered, and close the connection."""
         self._head_came()
@@ -112,3 +159,4 @@ class BoundedHttp(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
+        self._await_reader()

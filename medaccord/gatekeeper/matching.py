@@ -8,6 +8,7 @@ opened for them.
 Source: FHIR R4, operation Patient/$match; extension match-grade.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +21,7 @@ from medaccord.core.blocks import BlockRef
 from medaccord.core.canonical import Object
 from medaccord.core.errors import AccessRefused, InvalidRequest
 from medaccord.core.facts import ROLE_EMERGENCY
-from medaccord.core.identifiers import Address
+from medaccord.core.identifiers import Address, Digest
 from medaccord.core.purposes import EMERGENCY_PURPOSES
 from medaccord.core.receipts import SignedReceipt
 from medaccord.core.refusals import Refusal
@@ -41,6 +42,9 @@ MAX_ATTEMPTS: Final = 20
 """Attempts of one organisation within `ATTEMPT_SPAN`, inclusive; whatever came of them."""
 
 ATTEMPT_SPAN: Final = timedelta(minutes=10)
+
+MAX_TERMS: Final = 10
+"""Identifiers and names that one attempt is made with at most: as one person may well have."""
 
 MAX_FOUND: Final = 5
 """Patients that one answer names at most; where more fit, what is known is not enough."""
@@ -108,7 +112,8 @@ class Matching:
         Raises:
             AccessRefused: NOT_AN_ORGANISATION, SUSPENDED, MAY_NOT_ASK, PURPOSE_NOT_COVERED; or
                 CHAIN_UNREACHABLE and its like.
-            InvalidRequest: the resource says nothing that a patient is found by.
+            InvalidRequest: the resource says nothing that a patient is found by, or more than of one
+                person: `MAX_TERMS`.
             TooManyRequests: as many attempts were made as may be.
         """
         terms = self._index.terms(patient)
@@ -131,6 +136,8 @@ class Matching:
                 "name an identifier with its system, or family and given name and the whole day "
                 "of birth"
             )
+        if len(terms.all) > MAX_TERMS:
+            raise InvalidRequest(f"{MAX_TERMS} identifiers and names are the most: describe one")
         block = self._ledger.freshness().head
         found = self._found(session.account, terms, count=count, certain_only=certain_only)
         event = _event(session, asked, "released", session.purpose.value, block)
@@ -189,26 +196,47 @@ class Matching:
         self, asker: Address, terms: Terms, *, count: int, certain_only: bool
     ) -> list[tuple[Address, Owner, Grade]]:
         held = self._index.find(terms.identifiers if certain_only else terms.all)
-        certain = {owner for value in terms.identifiers for owner in held.get(value, ())}
-        named = {owner for value in terms.people for owner in held.get(value, ())} - certain
-        alone = Grade.PROBABLE if len(named) == 1 and not certain else Grade.POSSIBLE
+        # Whoever is not to be found has no part in the answer: not in how many fit, nor in what is
+        # said of others; but for one of the same name and birth, for whom another could be taken.
+        shown = self._to_be_found(asker, {owner for owners in held.values() for owner in owners})
+        certain = _having(held, terms.identifiers) & shown.keys()
+        named = _having(held, terms.people) & shown.keys() - certain
+        is_alone = len(named) == 1 and not certain and _shares_none(held, terms.people, named)
         graded = [(owner, Grade.CERTAIN) for owner in sorted(certain)]
-        graded += [(owner, alone) for owner in sorted(named)]
+        graded += [
+            (owner, Grade.PROBABLE if is_alone else Grade.POSSIBLE) for owner in sorted(named)
+        ]
         if len(graded) > MAX_FOUND:
             return []  # what is known fits anybody
+        found = [(account, owner, grade) for owner, grade in graded for account in shown[owner]]
+        return found[:count]
+
+    def _to_be_found(self, asker: Address, owners: Iterable[Owner]) -> dict[Owner, list[Address]]:
+        """The accounts that emergency access could be opened for, of each patient that has any."""
         with reading(self._engine) as connection:
-            accounts = [
-                (account, owner, grade)
-                for owner, grade in graded
-                for account in accounts_of(connection, owner)
-            ]
-        return [each for each in accounts if self._may_be_opened(asker, each[0])][:count]
+            held = {owner: accounts_of(connection, owner) for owner in owners}
+        openable = {
+            owner: [account for account in accounts if self._may_be_opened(asker, account)]
+            for owner, accounts in held.items()
+        }
+        return {owner: accounts for owner, accounts in openable.items() if accounts}
 
     def _may_be_opened(self, asker: Address, account: Address) -> bool:
         relationship = self._ledger.relationship(account, self._steward)
         return relationship.state is RelationshipState.ACTIVE and self._ledger.allows_emergency(
-            account, asker
+            account, asker, now=self._standing.clock()
         )
+
+
+def _having(held: Mapping[Digest, set[Owner]], terms: Iterable[Digest]) -> set[Owner]:
+    return {owner for term in terms for owner in held.get(term, ())}
+
+
+def _shares_none(
+    held: Mapping[Digest, set[Owner]], terms: Iterable[Digest], owners: set[Owner]
+) -> bool:
+    """Whether nobody else has a term that one of these has."""
+    return all(held[term] <= owners for term in terms if held.get(term, set()) & owners)
 
 
 def _event(

@@ -194,7 +194,7 @@ class Reading:
                 records=tuple(f"{each.name}/{each.version}" for each in page.records),
                 block=block or page.block,
             ),
-            along=None if refusal else self._notices.along(tried.patient, question.session),
+            tells=None if refusal else self._notices.told(tried.patient, question.session),
         )
         # From here on the entry or the count is on the disk, and the answer may leave.
         decided = ("refused", refusal.reason.value) if refusal else ("permitted", "")

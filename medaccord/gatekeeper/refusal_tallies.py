@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from medaccord.core.errors import KeyMissing
 from medaccord.core.identifiers import Address, Digest, address, digest
 from medaccord.core.refusal_count import COUNTED, REPEATED, RefusalCount
-from medaccord.gatekeeper.audit_log import Along, Event, Logged, Subject
+from medaccord.gatekeeper.audit_log import Event, Logged, Subject
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.group_commit import GroupCommit
 from medaccord.records import Owner
@@ -85,14 +85,14 @@ class RefusalTallies:
         self._counting = GroupCommit(base.engine, self._count)
 
     def append(
-        self, subject: Subject, event: Event, *, along: Along | None = None
+        self, subject: Subject, event: Event, *, tells: Address | None = None
     ) -> Logged | None:
         """Log an event, or count it where it is one refusal too many; either is durable then.
 
         Args:
             subject: whose log.
             event: what happened.
-            along: as of `AuditLog.append`, of what is no refusal.
+            tells: as of `AuditLog.append`, of what is no refusal.
 
         Returns:
             The entry; None where it was counted.
@@ -102,7 +102,7 @@ class RefusalTallies:
             StoreFailed: it is neither logged nor counted, and nothing may be told for it.
         """
         if event.outcome != "refused":
-            return self._log.append(subject, event, along=along)
+            return self._log.append(subject, event, tells=tells)
         place = _Place(
             relationship=subject.relationship, requester=self._counted_as(event.requester)
         )
