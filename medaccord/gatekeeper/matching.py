@@ -112,8 +112,8 @@ class Matching:
         Raises:
             AccessRefused: NOT_AN_ORGANISATION, SUSPENDED, MAY_NOT_ASK, PURPOSE_NOT_COVERED; or
                 CHAIN_UNREACHABLE and its like.
-            InvalidRequest: the resource says nothing that a patient is found by, or more than of one
-                person: `MAX_TERMS`.
+            InvalidRequest: the resource says nothing that a patient is found by, or more than
+                `MAX_TERMS` say of one person.
             TooManyRequests: as many attempts were made as may be.
         """
         terms = self._index.terms(patient)

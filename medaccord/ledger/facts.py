@@ -145,6 +145,14 @@ class Conjunction:
             open=is_open,
         )
 
+    def allows_emergency(self, patient: Address, grantee: Address) -> bool:
+        """Whether a patient has neither forbidden emergency access nor barred an organisation."""
+        is_barred = any(
+            state.ban(patient).forbidden or state.emergency(patient, grantee).barred
+            for state in (self.newest, self.final)
+        )
+        return not is_barred and not self.overlay.bars(self.newest, patient, grantee)
+
     def _is_standing(self, state: Projection, patient: Address, emergency: Emergency) -> bool:
         return is_emergency_standing(state, patient, emergency) and not self.overlay.ends_epoch(
             patient, emergency.epoch

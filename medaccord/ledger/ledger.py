@@ -231,6 +231,11 @@ class Ledger:
         with self._now(now, connection) as (_, both):
             return both.is_authorised(account, by, power)
 
+    def allows_emergency(self, patient: Address, grantee: Address, *, now: datetime) -> bool:
+        """Whether a patient has neither forbidden emergency access nor barred this organisation."""
+        with self._now(now) as (_, both):
+            return both.allows_emergency(patient, grantee)
+
     # --- Restrictions held until the chain shows them ---
 
     def hold(self, restriction: Restriction) -> None:
@@ -305,12 +310,6 @@ class Ledger:
         """Every opening of emergency access to a patient's records, oldest first."""
         with self._follower.views() as views:
             return views.newest.openings.get(patient)
-
-    def allows_emergency(self, patient: Address, grantee: Address) -> bool:
-        """Whether a patient has neither forbidden emergency access nor barred this organisation."""
-        with self._follower.views() as views:
-            is_forbidden = views.newest.ban(patient).forbidden
-            return not (is_forbidden or views.newest.emergency(patient, grantee).barred)
 
     def head_of(self, account: Address, topic: Digest) -> Digest:
         """The head of a stream, which the next append names; zero before the first."""

@@ -156,8 +156,10 @@ class Overlay:
         A closure or ban counts while the chain would still take it: an allowance of a higher
         serial, which the patient signed later, lifts it there and here.
         """
-        if (patient, emergency_id) in self._ended:
-            return True
+        return (patient, emergency_id) in self._ended or self.bars(state, patient, grantee)
+
+    def bars(self, state: Projection, patient: Address, grantee: Address) -> bool:
+        """Whether a patient closed the pair or forbade emergency access; see `ends_emergency`."""
         closure = self._closures.get((patient, grantee), -1)
         ban = self._bans.get(patient, -1)
         return (

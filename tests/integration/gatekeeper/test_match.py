@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from medaccord.chain import Contracts, actions
+from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
@@ -17,7 +18,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.fhir import parse_searchset
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.gatekeeper.log_pages import LogPages
-from medaccord.gatekeeper.matching import MAX_ATTEMPTS
+from medaccord.gatekeeper.matching import MAX_ATTEMPTS, MAX_TERMS
 from medaccord.keys import LocalSigner
 from medaccord.store import reading
 from medaccord.store.tables import match_term
@@ -26,6 +27,7 @@ from tests.integration.gatekeeper.desk import Desk, assert_refused
 
 IDENTIFIER = {"system": "https://hospital-a.example/patients", "value": "A-100417"}
 NAME = {"family": "Brandvold", "given": ["Ingrid"]}
+OTHERS_NAME = {"family": "Okafor", "given": ["Ada"]}
 BORN = "1968-04-17"
 
 
@@ -62,6 +64,24 @@ def found_in(answer: httpx.Response) -> list[tuple[str, str | None, str | None]]
         assert identifier["system"] == "https://chainagnostic.org/CAIPs/caip-10"
         found.append((identifier["value"], each.grade, each.score))
     return found
+
+
+@pytest.fixture
+def neighbour(desk: Desk, gatekeeper: Gatekeeper, stranger: LocalSigner) -> LocalSigner:
+    """Another patient of the hospital's, born on the same day."""
+    code = gatekeeper.enrolment.issue_code("neighbour-1")
+    assert desk.enrol(stranger, code).status_code == 201
+    assert desk.accept(stranger).status_code == 200
+    resource = {
+        "resourceType": "Patient",
+        "id": "neighbour-1",
+        "name": [OTHERS_NAME],
+        "birthDate": BORN,
+    }
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": resource}]}
+    gatekeeper.import_bundle(json.dumps(bundle).encode(), stranger.address)
+    assert gatekeeper.matching.bring_up() == 1
+    return stranger
 
 
 @pytest.fixture
@@ -127,6 +147,54 @@ def test_match_finds_nobody_when_the_relationship_ended(
     )
     assert desk.relay(ending, patient).status_code == 200
     assert found_in(ask(desk, emergency, identifier=[IDENTIFIER])) == []
+
+
+def test_match_finds_nobody_when_a_ban_was_handed_in_and_is_not_mined(
+    desk: Desk,
+    chain: EmbeddedChain,
+    contracts: Contracts,
+    patient: LocalSigner,
+    emergency: dict[str, str],
+) -> None:
+    ban = actions.forbid_emergency(contracts, patient=patient.address)
+    with chain.mining_paused():
+        assert desk.relay(ban, patient, wait=False).status_code == 202
+        assert found_in(ask(desk, emergency, identifier=[IDENTIFIER])) == []
+
+
+def test_match_finds_nobody_when_a_closure_was_handed_in_and_is_not_mined(
+    desk: Desk,
+    chain: EmbeddedChain,
+    contracts: Contracts,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+    emergency: dict[str, str],
+) -> None:
+    closure = actions.close_emergency(contracts, patient=patient.address, grantee=clinician.address)
+    with chain.mining_paused():
+        assert desk.relay(closure, patient, wait=False).status_code == 202
+        assert found_in(ask(desk, emergency, identifier=[IDENTIFIER])) == []
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"identifier": [IDENTIFIER], "name": [OTHERS_NAME]},
+        {"name": [NAME, OTHERS_NAME]},
+    ],
+)
+def test_match_says_nothing_of_a_patient_who_forbade_it_when_another_is_found(
+    desk: Desk,
+    contracts: Contracts,
+    patient: LocalSigner,
+    neighbour: LocalSigner,
+    emergency: dict[str, str],
+    described: dict[str, Any],
+) -> None:
+    ban = actions.forbid_emergency(contracts, patient=patient.address)
+    assert desk.relay(ban, patient).status_code == 200
+    answer = ask(desk, emergency, birthDate=BORN, **described)
+    assert found_in(answer) == [(desk.account(neighbour), "probable", "0.8")]
 
 
 def test_match_goes_by_the_newest_record_when_it_changed(
@@ -230,3 +298,12 @@ def test_match_is_refused_when_it_names_too_little(
     desk: Desk, gatekeeper: Gatekeeper, emergency: dict[str, str], patient_resource: dict[str, Any]
 ) -> None:
     assert_refused(ask(desk, emergency, **patient_resource), 400, "InvalidRequest")
+
+
+def test_match_is_refused_when_it_tries_many_at_once(
+    desk: Desk, gatekeeper: Gatekeeper, emergency: dict[str, str]
+) -> None:
+    tried = [IDENTIFIER | {"value": f"A-{number}"} for number in range(MAX_TERMS)]
+    assert found_in(ask(desk, emergency, identifier=tried)) == []
+    answer = ask(desk, emergency, identifier=[*tried, IDENTIFIER])
+    assert_refused(answer, 400, "InvalidRequest")
