@@ -1,9 +1,9 @@
 """HTTP/1.1 of httptools with every size and every wait bounded, which httptools leaves open.
 
 A parser that takes one header without end keeps all of it in memory, and a connection that sends
-half a request, or does not read its answer, holds its place for ever. Here a head has a length and a
-time, and so has what comes after it on the wire (chunks and trailers too); and an answer has to be
-taken. What is refused here never reaches the application.
+half a request, or does not read its answer, holds its place for ever. Here a head has a length and
+a time, and so has what comes after it on the wire (chunks and trailers too), and an answer must be
+read. What is refused here never reaches the application.
 
 Source: RFC 9112; RFC 6585 section 5 (431).
 """

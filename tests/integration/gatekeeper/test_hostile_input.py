@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -223,6 +224,30 @@ def test_connection_stays_when_its_next_head_comes_in_time(hurried: RunningServe
         for _ in range(2):
             assert client.get("/").status_code == 204
             time.sleep(0.5)  # idle, which is borne for longer than a head that was begun
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["stays", "closes"])
+def test_connection_is_broken_off_when_its_answer_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, close: bytes
+) -> None:
+    """Whoever asked on and read nothing held a place for ever, and a thousand of them all."""
+    monkeypatch.setattr(http_protocol, "READ_SECONDS", 0.3)
+    length = 32 * 2**20
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(length)})
+
+    running = serve(Boundary(application), bind())
+    with connect(running.url) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + close + b"\r\n")
+        time.sleep(1.5)
+        taken = 0
+        with suppress(ConnectionResetError):
+            while piece := line.recv(2**20):
+                taken += len(piece)
+    running.stop()
+    assert 0 < taken < length
 
 
 # --- More than can be answered ---
