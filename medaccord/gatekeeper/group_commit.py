@@ -78,10 +78,25 @@ class GroupCommit(Generic[Item, Result]):
             self._waiting.append(mine)
             leads, self._led = not self._led, True
         if not leads:
-            mine.called.wait()
+            self._wait(mine)
         if not mine.is_done:
             self._lead()
         return mine.outcome()
+
+    def _wait(self, mine: _Waiting[Item, Result]) -> None:
+        """Wait until it is done, or its turn to write.
+
+        Who is told to end meanwhile leaves the queue, else those behind it would never be called.
+        """
+        try:
+            mine.called.wait()
+        except BaseException:
+            with self._guard:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+                    if mine.called.is_set():
+                        self._call_next()
+            raise
 
     def _lead(self) -> None:
         """Write what waits, the caller's own first, then call the next one to do the same."""
@@ -93,13 +108,16 @@ class GroupCommit(Generic[Item, Result]):
             _fail(batch, error)
             raise
         finally:
-            with self._guard:
-                following = self._waiting[0] if self._waiting else None
-                self._led = following is not None
             for each in batch:
                 each.called.set()
-            if following is not None:
-                following.called.set()
+            with self._guard:
+                self._call_next()
+
+    def _call_next(self) -> None:
+        """Let the next one write; the guard is held."""
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].called.set()
 
     def _commit(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         began = time.perf_counter()
@@ -123,7 +141,7 @@ class GroupCommit(Generic[Item, Result]):
         for place, each in enumerate(batch, start=1):
             self._commit([each])
             if isinstance(each.failure, StoreFailed):
-                return _fail(batch[place:], each.failure)
+                return _fail(batch[place - 1 :], each.failure)
 
 
 class _Waiting(Generic[Item, Result]):

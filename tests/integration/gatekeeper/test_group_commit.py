@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -100,12 +102,16 @@ def together(
         for place, (subject, query, along) in enumerate(asked, start=1):
             entry = replace(SOMEBODY, query=query)
             made.append(threads.submit(log.append, subject, entry, along=along))
-            until = time.monotonic() + 10
-            while log.waiting < place:
-                assert time.monotonic() < until
-                time.sleep(0.001)
+            wait_for(log, place)
         release()
     return made
+
+
+def wait_for(log: AuditLog, waiting: int) -> None:
+    until = time.monotonic() + 10
+    while log.waiting < waiting:
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 def note(connection: Connection, logged: Logged) -> None:
@@ -190,6 +196,27 @@ def test_all_fail_when_the_transaction_cannot_be_committed(
     assert pages.page(own).count == 1
     assert noted(database) == []
     assert log.append(own, SOMEBODY).entry.number == 2
+
+
+def test_others_are_written_when_one_who_waits_is_interrupted(
+    log: AuditLog, pages: LogPages
+) -> None:
+    own = log.own()
+    with ThreadPoolExecutor(2) as threads, held(log) as release:
+
+        def interrupt() -> Future[Logged]:
+            wait_for(log, 1)
+            behind = threads.submit(log.append, own, replace(SOMEBODY, query="behind"))
+            wait_for(log, 2)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            return behind
+
+        interrupting = threads.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            log.append(own, replace(SOMEBODY, query="interrupted"))
+        release()
+        assert interrupting.result(10).result(10).entry.query == "behind"
+    assert "interrupted" not in [entry.query for entry in pages.page(own).entries]
 
 
 def test_all_fail_in_time_when_another_program_keeps_the_database(
