@@ -51,6 +51,9 @@ MAX_PARAMETERS: Final = 100
 MAX_LENGTH: Final = 16_000
 """Characters of all names and values together, at most: they go into the log."""
 
+MAX_VALUES: Final = 500
+"""Values of all parameters together, at most: every record of the patient is held against them."""
+
 ACCOUNT_SYSTEM: Final = "https://chainagnostic.org/CAIPs/caip-10"
 """The system of an identifier that is a patient's account. Source: CAIP-10."""
 
@@ -119,18 +122,21 @@ class SearchQuery:
         Raises:
             InvalidRequest: an unknown type or parameter; a modifier, a chain or a value that is not
                 understood; a parameter that stands there twice and may not; two patients; or more
-                than `MAX_PARAMETERS` of them, or more than `MAX_LENGTH` characters.
+                than `MAX_PARAMETERS` of them, `MAX_VALUES` values or `MAX_LENGTH` characters.
         """
         if resource_type not in RESOURCE_TYPES:
             raise InvalidRequest(f"{shown(resource_type)} is no FHIR R4 resource type")
         reader = _Reader(resource_type)
-        length = 0
+        length = values = 0
         for number, (name, value) in enumerate(pairs):
             length += len(name) + len(value)
+            values += 1 + value.count(",")
             if number == MAX_PARAMETERS:
                 raise InvalidRequest(f"a search takes {MAX_PARAMETERS} parameters at most")
             if length > MAX_LENGTH:
                 raise InvalidRequest(f"a search takes {MAX_LENGTH} characters at most")
+            if values > MAX_VALUES:
+                raise InvalidRequest(f"a search takes {MAX_VALUES} values at most: ask more often")
             reader.take(name, value, lenient=lenient)
         once = reader.once
         count = _count(once["_count"]) if "_count" in once else DEFAULT_COUNT
@@ -226,9 +232,7 @@ class _Reader:
             if name in self.once:
                 raise InvalidRequest(f"the search parameter {name!r} stands there twice")
             self.once[name] = value
-        elif name in _ACCOUNT_CHAINS or (
-            name == "identifier" and self.resource_type == "Patient" and "eip155:" in value
-        ):
+        elif name in _ACCOUNT_CHAINS or self._is_account(name, value):
             self._name({_account(name, each) for each in split(name, value, ",")})
         elif self._is_known(name):
             self._take_known(name, value)

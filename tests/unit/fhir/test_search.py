@@ -14,6 +14,7 @@ from medaccord.fhir.search import (
     MAX_COUNT,
     MAX_LENGTH,
     MAX_PARAMETERS,
+    MAX_VALUES,
     SearchQuery,
 )
 from medaccord.fhir.search_clauses import MAX_ALTERNATIVES
@@ -341,6 +342,14 @@ def test_parse_refuses_more_characters_than_belong_into_a_log() -> None:
 def test_parse_refuses_too_many_values(name: str) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} takes {MAX_ALTERNATIVES} values at most"):
         parse((name, "1" + ",1" * MAX_ALTERNATIVES))
+
+
+def test_parse_refuses_too_many_values_of_all_parameters_together() -> None:
+    each = ",".join(map(str, range(100)))
+    most = [("code:not", each)] * (MAX_VALUES // 100)
+    assert len(parse(*most).clauses) == 1
+    with pytest.raises(InvalidRequest, match=f"takes {MAX_VALUES} values at most"):
+        parse(*most, ("code:not", "1"))
 
 
 def test_parse_refuses_too_many_parameters() -> None:
