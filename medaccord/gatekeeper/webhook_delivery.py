@@ -16,9 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
-from medaccord.core.errors import DecryptionFailed, KeyMissing, StoreFailed, TransportError
+from medaccord.core.errors import (
+    AccessRefused,
+    DecryptionFailed,
+    KeyMissing,
+    StoreFailed,
+    TransportError,
+)
 from medaccord.core.identifiers import Address
 from medaccord.core.notices import Notice
 from medaccord.core.webhook_signatures import webhook_headers
@@ -155,6 +161,8 @@ class WebhookDelivery:
             return None
         try:
             address = self._webhooks.open(row)  # not while we write: it asks the ledger
+        except AccessRefused:  # it waits for the chain, as everything does
+            return None
         except (KeyMissing, DecryptionFailed):  # a backup's, or somebody changed it
             address = None
         as_read = _Claim(
@@ -162,8 +170,9 @@ class WebhookDelivery:
         )
         claim = replace(as_read, until=now + _CLAIM)
         if address is None:
-            self._change(as_read, {"stopped_at": now})
-            _log.warning("webhook %s is given up: its key may no longer read here", webhook_id)
+            # Not where it was sealed anew since we read it, and the older key retired.
+            if self._change(as_read, {"stopped_at": now}, webhook.c.wrapped_key == row.wrapped_key):
+                _log.warning("webhook %s is given up: its key may no longer read here", webhook_id)
             return None
         if not self._change(as_read, {"next_at": claim.until}):
             return None  # another process was faster
@@ -205,9 +214,12 @@ class WebhookDelivery:
     def _release(self, claim: _Claim) -> None:
         self._change(claim, {"next_at": self._clock()})
 
-    def _change(self, claim: _Claim, values: dict[str, object]) -> bool:
-        """Write, if the claim is still ours; whether it was."""
+    def _change(
+        self, claim: _Claim, values: dict[str, object], *besides: ColumnElement[bool]
+    ) -> bool:
+        """Write, if the claim is still ours, and what is asked besides holds; whether it was so."""
         still = (
+            *besides,
             webhook.c.id == claim.id,
             webhook.c.next_at == claim.until,
             webhook.c.delivered_upto == claim.upto,

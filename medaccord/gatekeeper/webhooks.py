@@ -72,6 +72,7 @@ class Webhooks:
         self._notices = base.notices
         self._names = base.names
         self._sealer = base.sealer
+        self._standing = base.standing
         self._tokens = tokens
         self._recipients = Recipients(base)
         self._posting = posting
@@ -145,8 +146,15 @@ class Webhooks:
         return self.get(session, webhook_id)
 
     def open(self, row: Row[Any]) -> tuple[str, str] | None:
-        """Address and secret of a row, to post there; None where that ended with its key."""
+        """Address and secret of a row, to post there; None where that ended with its key.
+
+        Raises:
+            AccessRefused: CHAIN_UNREACHABLE and its like, whether it ended cannot be told now.
+            DecryptionFailed: the row was changed.
+            KeyMissing: the key that it is sealed to is not here.
+        """
         known, secret = self._read(row)
+        self._standing.require_fresh()
         try:
             self._tokens.require_acting(known.account, known.by, known.key)
         except AccessRefused:

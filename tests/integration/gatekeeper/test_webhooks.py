@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from medaccord.chain import Contracts, Power, Sender, actions
 from medaccord.chain.embedded import EmbeddedChain
-from medaccord.core.errors import SignatureMismatch
+from medaccord.core.errors import SignatureMismatch, TransportError
 from medaccord.core.refusals import Refusal
 from medaccord.core.webhook_signatures import check_webhook
 from medaccord.gatekeeper import Gatekeeper
@@ -21,6 +21,7 @@ from medaccord.gatekeeper.posting import TIMEOUT
 from medaccord.gatekeeper.webhooks import MAX_WEBHOOKS
 from medaccord.keys import LocalSigner
 from medaccord.store import reading, tables
+from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import PATIENT_ID, Opener, Visit, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 from tests.integration.gatekeeper.receiver import Receiver, receiving, until
@@ -224,6 +225,37 @@ def test_webhook_ends_when_the_delegation_does_that_made_it(
     desk.grant(patient, clinician, LABORATORY)
     until(lambda: state(desk, patient)["stoppedAt"] is not None)
     assert receiver.posted == []
+
+
+def test_webhook_waits_when_whether_its_delegation_stands_cannot_be_told(
+    desk: Desk,
+    gatekeeper: Gatekeeper,
+    cable: Cable,
+    chain: EmbeddedChain,
+    contracts: Contracts,
+    sender: Sender,
+    receiver: Receiver,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+    stranger: LocalSigner,
+) -> None:
+    delegate(contracts, sender, patient, stranger, Power.READ)
+    headers = desk.sign_in(stranger, patient.address)
+    answer = desk.http.post("/webhooks", headers=headers, json={"url": receiver.url})
+    assert answer.status_code == 201
+    receiver.answer = lambda _: 503
+    desk.grant(patient, clinician, LABORATORY)
+    until(lambda: state(desk, patient)["failures"] == 1)
+    cable.cut_before = "eth_getLogs"
+    with pytest.raises(TransportError):
+        gatekeeper.ledger.rebuild()  # the ledger is empty, and stays so
+    chain.advance(NEXT_TRY)
+    time.sleep(1)  # twice as long as it takes to look for something to post
+    assert len(receiver.posted) == 1
+    receiver.answer = lambda _: 204
+    cable.mend()
+    until(lambda: state(desk, patient)["deliveredUpto"] > 0)
+    assert state(desk, patient)["stoppedAt"] is None
 
 
 def test_webhook_is_gone_when_its_patient_is_erased(
