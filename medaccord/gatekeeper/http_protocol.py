@@ -13,8 +13,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from medaccord.fhir.answers import operation_outcome
@@ -48,6 +53,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._taken = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._answered: RequestResponseCycle | None = None
         self._unread = 0
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -60,6 +66,8 @@ class BoundedHttp(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._head_came()
         self._answer_was_read()
+        if self._answered is not None:  # uvicorn tells the last request that came, not this one
+            self._answered.disconnected = True
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -97,6 +105,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._taken += len(piece)
             super().data_received(bytes(piece))
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after a body is none, whatever it is called."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin to count what follows the head."""
         self._head_came()
@@ -113,6 +126,11 @@ class BoundedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         self._refuse(400, "InvalidRequest", "this is no HTTP request")
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Remember which of the requests that came is being answered."""
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: who asks for another protocol is answered in this one."""

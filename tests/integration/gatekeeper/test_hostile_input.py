@@ -180,6 +180,16 @@ def test_connection_ends_when_the_headers_after_a_body_do_not(desk: Desk) -> Non
             line.sendall(b"X: " + b"a" * 64_000_000)
 
 
+def test_header_counts_for_nothing_when_it_comes_after_the_body(desk: Desk) -> None:
+    """What a proxy in front takes out of the head must not come in by the back door."""
+    answer = raw(
+        desk,
+        f"POST {CHALLENGE} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "2\r\n{}\r\n0\r\nContent-Type: application/json\r\n\r\n",
+    )
+    assert_refused(answer, 415, "WrongMediaType")
+
+
 def test_next_request_is_answered_when_the_one_before_was_refused(desk: Desk) -> None:
     with httpx.Client(base_url=desk.url) as client:
         for _ in range(3):
@@ -248,6 +258,21 @@ def test_connection_is_broken_off_when_its_answer_is_not_read(
                 taken += len(piece)
     running.stop()
     assert 0 < taken < length
+
+
+def test_nothing_is_logged_when_somebody_leaves_before_answers_asked_for_in_a_row(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(32 * 2**20)})
+
+    running = serve(Boundary(application), bind())
+    with connect(running.url) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        time.sleep(0.5)
+    running.stop()
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 # --- More than can be answered ---
