@@ -89,7 +89,8 @@ class Telling:
 
         Args:
             session: who reads.
-            after: id of the last notice that it knows; None for those from now on.
+            after: id of the last notice that it knows; None, as an id yet to come, for those from
+                now on.
             check: raises where it must not read on; called in a thread, before anything is told
                 and at least every `CHECKED_EVERY`.
 
@@ -98,7 +99,8 @@ class Telling:
             TooManyRequests: there are as many streams as there may be.
         """
         self._recipients.require(session.account)
-        last = self._notices.newest() if after is None else after
+        newest = self._notices.newest()
+        last = newest if after is None else min(after, newest)  # a restored backup counts anew
         return self._streams.respond(session.account, self._source(session.account, last, check))
 
     async def _source(self, account: Address, last: int, check: Callable[[], object]) -> Source:

@@ -20,13 +20,14 @@
 | erasure                                 | kept, with the pseudonym: it bars what backups hold    |
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
 
 from medaccord.core.errors import KeyMissing, VerificationFailed
-from medaccord.core.identifiers import Digest
+from medaccord.core.identifiers import Address, Digest
 from medaccord.records.batches import Batch
 from medaccord.records.erasure_list import ErasureLine
 from medaccord.records.index import load_index
@@ -107,20 +108,27 @@ def delete_record(
     return deleted, told
 
 
-def delete_patient(connection: Connection, line: ErasureLine, *, accounts: bool = True) -> int:
+def delete_patient(
+    connection: Connection,
+    line: ErasureLine,
+    *,
+    accounts: bool = True,
+    earlier: Collection[Address] = (),
+) -> int:
     """Delete what the table above says; of sealed rows those that a line means.
 
     Args:
         connection: a transaction that writes.
         line: all of whom, sealed up to which key.
         accounts: whether the map from accounts goes too; not where the patient enrolled anew.
+        earlier: accounts that the map had before; what came in of them meanwhile goes too.
 
     Returns:
         How many versions of records there were.
     """
     owner, upto = line.owner, line.upto_generation
     if accounts:
-        _delete_accounts(connection, owner)
+        _delete_accounts(connection, owner, earlier)
     versions = record_version.c.owner == owner, record_version.c.key_generation <= upto
     deleted = connection.execute(delete(record_version).where(*versions)).rowcount
     index = record_index.c.owner == owner, record_index.c.key_generation <= upto
@@ -149,8 +157,8 @@ def forget_settled(engine: Engine) -> None:
         connection.execute(delete(pending_revocation).where(*wanted))
 
 
-def _delete_accounts(connection: Connection, owner: Owner) -> None:
-    accounts = accounts_of(connection, owner)
+def _delete_accounts(connection: Connection, owner: Owner, earlier: Collection[Address]) -> None:
+    accounts = {*accounts_of(connection, owner), *earlier}
     connection.execute(delete(patient_account).where(patient_account.c.patient_ref == owner))
     connection.execute(delete(enrolment_code).where(enrolment_code.c.patient_ref == owner))
     connection.execute(delete(legal_hold).where(legal_hold.c.owner == owner))

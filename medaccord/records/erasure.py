@@ -161,13 +161,16 @@ class Erasure:
         else:
             batch = None
             with writing(self._engine) as connection:
+                accounts = accounts_of(connection, line.owner)
                 versions = delete_patient(connection, line)
                 _note(connection, line)
             destroy_keys(self._sealer.keys, line)
             with writing(self._engine) as connection:
-                # An import that had the key already may have come in between.
+                # What had the key already may have come in between: an import, a read.
                 enrolled_anew = bool(self._sealer.keys.generations(line.owner))
-                versions += delete_patient(connection, line, accounts=not enrolled_anew)
+                versions += delete_patient(
+                    connection, line, accounts=not enrolled_anew, earlier=accounts
+                )
         overwritten = overwrite(self._engine)
         return Erased(line=line, versions=versions, batch=batch, overwritten=overwritten)
 

@@ -96,6 +96,18 @@ def test_stream_goes_on_after_the_last_id_when_it_is_resumed(
         assert [next(events).kind, next(events).data] == ["opened", every[2]]
 
 
+def test_stream_tells_what_comes_when_the_last_id_is_one_yet_to_come(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, LABORATORY)
+    headers = desk.sign_in(patient)
+    (first,) = notices(desk, headers)
+    with reading(desk, headers | {"Last-Event-ID": str(first["id"] + 100)}) as events:
+        assert next(events).id == str(first["id"] + 1)  # the grantee was told besides
+        desk.grant(patient, clinician, LABORATORY)
+        assert next(events).data == notices(desk, headers)[1]
+
+
 def test_stream_tells_nothing_of_others_when_they_are_told(
     desk: Desk, contracts: Contracts, patient: LocalSigner, clinician: LocalSigner
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, text
 
 from medaccord.chain import Contracts, Power, Sender, actions
@@ -12,9 +13,10 @@ from medaccord.core.identifiers import hex_digest
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.gatekeeper.notices import KEPT, MAX_PAGE, Notices
-from medaccord.keys import LocalSigner
+from medaccord.keys import FolderPatientKeys, LocalSigner
 from tests.integration.gatekeeper.conftest import PATIENT_ID, Opener, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
+from tests.integration.gatekeeper.log_writer import SOMEBODY
 from tests.integration.gatekeeper.told import emergency, notices, open_emergency, told
 
 LABORATORY = "patient/Observation.rs?category=laboratory"
@@ -230,6 +232,24 @@ def test_notices_are_gone_when_the_patient_is_erased(
     assert told(desk, patient) == []
     chain.advance(timedelta(hours=3))
     open_emergency(desk, sender, patient, clinician)
+    assert told(desk, patient) == []
+
+
+def test_notice_of_a_read_is_gone_when_it_comes_amid_the_erasure(
+    desk: Desk, gatekeeper: Gatekeeper, monkeypatch: pytest.MonkeyPatch, patient: LocalSigner
+) -> None:
+    log, subject = gatekeeper._base.log, gatekeeper.audit.subject(patient.address)
+    erase, amid = FolderPatientKeys.erase, []
+
+    def erase_late(keys: FolderPatientKeys, ref: str) -> int:
+        log.append(subject, SOMEBODY, tells=patient.address)  # it was decided before
+        amid.extend(told(desk, patient))
+        return erase(keys, ref)
+
+    monkeypatch.setattr(FolderPatientKeys, "erase", erase_late)
+    erasing = gatekeeper.erasing
+    erasing.erase_patient(erasing.patient(PATIENT_ID))
+    assert len(amid) == 1
     assert told(desk, patient) == []
 
 
