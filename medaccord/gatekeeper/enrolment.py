@@ -25,6 +25,7 @@ from medaccord.core.typed_data import typed
 from medaccord.gatekeeper.errors import Conflict, EnrolmentRefused
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.openapi import Tag, refusals
+from medaccord.gatekeeper.relay_limits import RelayLimits
 from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeField
 from medaccord.ledger import RelationshipState
 from medaccord.records import Owner
@@ -59,6 +60,7 @@ class Enrolment:
         self._contracts = base.contracts
         self._ledger = base.ledger
         self._sender = base.sender
+        self._limits = RelayLimits(base)
 
     def issue_code(self, patient_id: str, valid_for: timedelta = timedelta(days=7)) -> str:
         """Make a code for a patient of the steward.
@@ -98,6 +100,8 @@ class Enrolment:
             InvalidRequest: the deadline is over, `by` does not control the account, or the account
                 stands for another patient.
             Conflict: the relationship is proposed or active already.
+            TooManyRequests: the account has had its share of the day (`relay_limits`); the code
+                stays good for it.
             TransportError: the chain is out of reach; the code stays good for this account.
         """
         if self._standing.clock() > deadline:
@@ -134,7 +138,9 @@ class Enrolment:
             round=proposed,
         )
         purpose = f"propose:{account}:{proposed}"
-        return proposed, actions.submit(self._sender, action, purpose=purpose)
+        with self._limits.spending(account, purpose):  # who declines may ask again, and again
+            pending = actions.submit(self._sender, action, wait=False, purpose=purpose)
+        return proposed, pending.wait()
 
     def _redeem(self, account: Address, code: str) -> Owner:
         now = self._standing.clock()

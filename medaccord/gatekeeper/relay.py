@@ -25,6 +25,7 @@ from medaccord.core.errors import (
     CommitmentMismatch,
     ContractReverted,
     InvalidRequest,
+    MedaccordError,
     StoreFailed,
     TransportError,
 )
@@ -161,7 +162,9 @@ class Relay:
                 continue  # it is obeyed meanwhile
             except (ContractReverted, StoreFailed, TransportError) as error:
                 # What the chain refuses, or the node chokes on, must not hold up the others.
-                _log.warning("a restriction that is obeyed here could not be sent: %s", error)
+                _log.warning(
+                    "a restriction that is obeyed here could not be sent: %s", _told(error)
+                )
 
     def _restrict(
         self, signed: SignedAction, document: Mapping[str, Any], *, wait: bool
@@ -178,7 +181,7 @@ class Relay:
         try:
             return self._send(signed, wait=wait, obeyed=True)
         except (StoreFailed, TooManyRequests, TransportError) as error:
-            _log.warning("a restriction is obeyed, but could not be sent yet: %s", error)
+            _log.warning("a restriction is obeyed, but could not be sent yet: %s", _told(error))
             return Relayed(transaction=None, block=None, gas_used=None, obeyed=True)
 
     def _check_concerned(self, account: Address) -> None:
@@ -260,6 +263,11 @@ def routes(relay: Relay) -> APIRouter:
         return JSONResponse(body, status_code=202 if relayed.block is None else 200)
 
     return router
+
+
+def _told(error: MedaccordError) -> str:
+    """Why, without whom it is about: what the chain refuses names accounts, and so do limits."""
+    return str(error) if isinstance(error, StoreFailed | TransportError) else type(error).__name__
 
 
 def _opening(signed: SignedAction, document: Mapping[str, Any]) -> Terms:

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, func, insert, select
 
 from medaccord.chain import Contracts, Power, Sender, actions
@@ -83,6 +84,28 @@ def test_actions_beyond_the_share_are_refused_when_handed_in_at_once(
         assert sorted(pool.map(relay, consents)) == [200, 429, 429, 429]
 
 
+def test_enrolment_is_refused_when_the_account_had_its_share(
+    desk: Desk,
+    gatekeeper: Gatekeeper,
+    contracts: Contracts,
+    sender: Sender,
+    chain: EmbeddedChain,
+    database: Engine,
+    stranger: LocalSigner,
+) -> None:
+    """Who enrols, declines and enrols again has the steward pay each time."""
+    code = gatekeeper.enrolment.issue_code("patient-2", timedelta(days=7))
+    spend(database, desk, stranger, MAX_ACTIONS - 1)
+    assert desk.enrol(stranger, code).status_code == 201
+    decline = actions.decline(
+        contracts, patient=stranger.address, steward=desk.steward, account=stranger.address
+    )
+    actions.submit(sender, actions.signed(decline, stranger))
+    assert_refused(desk.enrol(stranger, code), 429, "TooManyRequests")
+    chain.advance(SPAN)
+    assert desk.enrol(stranger, code).status_code == 201
+
+
 def test_action_counts_once_when_handed_in_again(
     desk: Desk, database: Engine, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
@@ -140,6 +163,22 @@ def test_revocation_is_obeyed_at_once_and_sent_the_next_day_when_the_account_had
     chain.advance(SPAN)
     gatekeeper.relay.retry()
     assert status(contracts, patient, consent) is ConsentStatus.REVOKED
+
+
+def test_log_of_the_service_names_nobody_when_a_restriction_cannot_be_sent(
+    desk: Desk,
+    contracts: Contracts,
+    database: Engine,
+    caplog: pytest.LogCaptureFixture,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+) -> None:
+    consent = desk.grant(patient, clinician, LABORATORY)
+    spend(database, desk, patient, MAX_ACTIONS)
+    action = actions.revoke(contracts, patient=patient.address, consent_id=consent)
+    assert desk.relay(action, patient).json()["transaction"] is None
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["a restriction is obeyed, but could not be sent yet: TooManyRequests"]
 
 
 def test_revocation_is_sent_once_when_two_keys_hand_it_in(
