@@ -36,6 +36,9 @@ TIMEOUT: Final = timedelta(seconds=10)
 """How long a post may take, the look-up of the name included."""
 
 _HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f.:]+", re.ASCII)
+_UNICAST: Final = IPv6Network("2000::/3")
+"""All that is given out to anybody (IANA, IPv6 address space); the rest leads elsewhere."""
+
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOOK_AGAIN: Final = 0.1  # seconds
 
@@ -176,11 +179,11 @@ def _host(url: httpx.URL) -> str:
 def _is_public(address: _Ip) -> bool:
     """Whether an address is everybody's, and so is the one that it may stand for."""
     if isinstance(address, IPv6Address):
-        if address.is_site_local:
-            return False
         inner = _inner(address)
         if inner is not None:
             return _is_public(inner)
+        if address not in _UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 

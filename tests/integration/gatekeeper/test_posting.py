@@ -46,6 +46,8 @@ def receiver() -> Iterator[Receiver]:
         "https://[::ffff:10.0.0.1]/",
         "https://[64:ff9b::a00:1]/",
         "https://[2002:7f00:1::]/",
+        "https://[::7f00:1]/",
+        "https://[64:ff9b:1::a00:1]/",
         "http://example.org/",
         "ftp://example.org/",
         "https://user:secret@example.org/",
