@@ -121,14 +121,14 @@ class SignIn:
 
     def _check_issued(self, message: SignInMessage, text: str) -> None:
         expires = message.expiration_time
+        if self._clock() >= expires:
+            raise refused("this message was used before, or is too old: ask for a new one")
         drawn = message.nonce[: 2 * _NONCE_BYTES]
         given = self._message(
             message.account.address, message.address, message.purpose, drawn, expires
         )
         if not hmac.compare_digest(text.encode(), given.text().encode()):
             raise refused("this is not the message that was given out: sign it unchanged")
-        if self._clock() >= expires:
-            raise refused("this message was used before, or is too old: ask for a new one")
 
     def _message(
         self, account: Address, by: Address, purpose: Purpose, drawn: str, expires: datetime

@@ -40,6 +40,17 @@ def test_challenge_names_this_gatekeeper_and_the_account_when_asked(
     assert message.expiration_time - message.issued_at == timedelta(minutes=5)
 
 
+def test_sign_in_is_refused_when_the_message_is_of_another_age(
+    desk: Desk, patient: LocalSigner
+) -> None:
+    """Five minutes before it there may be no time that can be written."""
+    message = desk.challenge(patient)
+    for name, time in (("Issued At", "00:00:00"), ("Expiration Time", "00:01:00")):
+        message = re.sub(rf"{name}: \S+", f"{name}: 1000-01-01T{time}Z", message)
+    answer = desk.redeem(message, patient.sign_text(message))
+    assert_refused(answer, 401, Refusal.NOT_SIGNED_IN)
+
+
 def test_challenge_is_refused_when_the_account_is_no_address(desk: Desk) -> None:
     answer = desk.http.post("/sign-in/challenge", json={"account": "0x1", "by": "0x1"})
     assert_refused(answer, 400, "InvalidIdentifier")
