@@ -114,11 +114,13 @@ class Inbox:
         found = message.digest()
         requester, patient = request.requester.address, request.patient.address
         subject = self._log.own()
+        with suppress(AccessRefused):
+            subject = self._log.subject(patient, self._accounts.owner_of(patient))
         try:
-            owner = self._accounts.owner_of(patient)
-            subject = self._log.subject(patient, owner)
             self._standing.require_fresh()
             self._check_requester(requester, by)
+            # Only now: whether the patient is one here is not told to anybody who made a key.
+            owner = self._accounts.owner_of(patient)
         except AccessRefused as refusal:
             proven = self._standing.authorised(requester, by, Power.REQUEST)
             named = requester if proven else None  # anybody can write an organisation's name

@@ -66,7 +66,6 @@ class Openings:
             CommitmentMismatch: these are not the terms that were consented to.
             InvalidTerms: they are malformed.
         """
-        owner = self._accounts.owner_of(patient)
         terms = Terms.parse(document)
         consent = self._ledger.consent(patient, consent_id)
         if (
@@ -77,7 +76,8 @@ class Openings:
             raise AccessRefused(Refusal.NO_CONSENT, "the chain has no such consent of yours")
         if terms.commitment != consent.grant.terms:
             raise CommitmentMismatch("these are not the terms of that consent: send its own")
-        self.keep_terms(patient, owner, consent_id, terms)
+        # Not before: whether the patient is one here is told to who has to do with it alone.
+        self.keep_terms(patient, self._accounts.owner_of(patient), consent_id, terms)
 
     def keep_terms(
         self, patient: Address, owner: Owner, consent_id: ConsentId, terms: Terms
@@ -97,7 +97,6 @@ class Openings:
             CommitmentMismatch: this is not the reason that was committed to.
             InvalidInput: it is malformed.
         """
-        owner = self._accounts.owner_of(patient)
         reason = EmergencyReason.parse(document)
         opened = {
             each.emergency_id: each.reason
@@ -110,6 +109,7 @@ class Openings:
             )
         if reason.commitment != opened[emergency]:
             raise CommitmentMismatch("this is not the reason of that opening: send its own")
+        owner = self._accounts.owner_of(patient)  # not before: see `take_terms`
         self._keep(
             reason_opening.c.emergency, patient, owner, emergency, document_bytes(reason.document())
         )

@@ -6,12 +6,14 @@ as what is released is; only a question by nobody (no token) or one that makes n
 A question may name its patient by an id; `Whose` says what that means to whoever asks. Where it
 means nothing, the answer is made without looking at anything that is here, and the steward's own
 log has the line. A record that is asked for by its name alone is answered so too, unless it is
-released: else a refusal would tell that it is here.
+released: else a refusal would tell that it is here. And whoever is neither the patient nor an
+organisation is answered alike whatever account is named: anybody can make a key to sign in with.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from medaccord.core.blocks import BlockRef
 from medaccord.core.consistency import ConsistencyToken
@@ -107,8 +109,8 @@ class Page:
         cursor: where the next page begins; None on the last.
         refusal: why nothing is released; None where something may be.
         receipt: the steward's signature that this was logged; None where the log is the steward's
-            own, since the patient is none of its, or none that the asker knows of, and where the
-            refusal was counted and has no line of its own.
+            own, since the patient is none of its, or none that the asker knows of, where no
+            organisation asks, and where the refusal was counted and has no line of its own.
         block: where the chain stood; None where it has not been reached since the start.
     """
 
@@ -119,6 +121,13 @@ class Page:
     receipt: SignedReceipt | None = None
     block: BlockRef | None = None
 
+
+_NO_SUCH_ID: Final = (
+    Refusal.UNKNOWN_PATIENT,
+    "Nothing that you may read goes by this id. Name the patient by account to be told why: "
+    "patient=eip155:…",
+)
+_STRANGER: Final = (Refusal.NOT_AN_ORGANISATION, "The requester is not an admitted organisation.")
 
 Find = Callable[[Address, Leave], Page]
 """Finds and opens what was asked for, of one patient, as far as it may be released."""
@@ -132,6 +141,7 @@ class _Try:
     subject: Subject
     owner: Owner | None
     patient: Address | None = None
+    is_alike: bool = False  # answered as if nothing were known of the patient, without a receipt
     facts: Facts | None = None
     leave: Leave | None = None
 
@@ -176,7 +186,7 @@ class Reading:
         """
         tried = self._meant(question, asked, find)
         if tried is None:
-            tried = self._unknown(question)
+            tried = self._unknown(question, _NO_SUCH_ID)
         page, own = tried.page, self._log.own()
         block = None if tried.facts is None else tried.facts.freshness.head
         refusal, leave = page.refusal, tried.leave
@@ -200,7 +210,7 @@ class Reading:
         decided = ("refused", refusal.reason.value) if refusal else ("permitted", "")
         self._metrics.decisions.labels(*decided).inc()
         receipt = None
-        if logged is not None and tried.subject != own:
+        if logged is not None and tried.subject != own and not tried.is_alike:
             receipt = self._receipts.sign(logged, block)
         return replace(page, block=block or page.block, receipt=receipt)
 
@@ -279,23 +289,32 @@ class Reading:
                 page = find(patient, leave)
         except AccessRefused as refusal:
             page = Page(refusal=refusal)
+        if page.refusal is not None and self._is_stranger(question, patient):
+            return replace(self._unknown(question, _STRANGER), subject=subject, owner=owner)
         return _Try(
             page=page, subject=subject, owner=owner, patient=patient, facts=facts, leave=leave
         )
 
-    def _unknown(self, question: Question) -> _Try:
-        """What everybody is answered to whom an id means nothing, whatever is here."""
+    def _is_stranger(self, question: Question, patient: Address) -> bool:
+        asker = question.session.account
+        if asker == patient:
+            return False
+        return self._ledger.standing(asker, now=self._standing.clock()) is None
+
+    def _unknown(self, question: Question, reason: tuple[Refusal, str]) -> _Try:
+        """What somebody is answered to whom nothing is told, whatever is here."""
         block = None
         try:
             block = self._fresh(question)
-            refusal = AccessRefused(
-                Refusal.UNKNOWN_PATIENT,
-                "Nothing that you may read goes by this id. Name the patient by account to be "
-                "told why: patient=eip155:…",
-            )
+            refusal = AccessRefused(*reason)
         except AccessRefused as in_doubt:
             refusal = in_doubt
-        return _Try(page=Page(refusal=refusal, block=block), subject=self._log.own(), owner=None)
+        return _Try(
+            page=Page(refusal=refusal, block=block),
+            subject=self._log.own(),
+            owner=None,
+            is_alike=True,
+        )
 
     def _fresh(self, question: Question) -> BlockRef:
         """Where the chain stands, as far as a decision would go by it.

@@ -101,6 +101,8 @@ def test_request_is_refused_when_the_asker_is_no_organisation(
 ) -> None:
     answer = desk.ask(desk.request(stranger, patient), stranger)
     assert_refused(answer, 403, Refusal.NOT_AN_ORGANISATION)
+    of_nobody = desk.ask(desk.request(stranger, LocalSigner.create()), stranger)
+    assert of_nobody.content == answer.content  # whose patients there are is not told to anybody
 
 
 def test_request_is_refused_when_the_organisation_is_suspended(

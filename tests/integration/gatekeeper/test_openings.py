@@ -88,10 +88,24 @@ def test_opening_is_refused_when_there_is_no_such_consent(
 
 
 def test_opening_is_refused_when_the_patient_is_unknown(
-    desk: Desk, stranger: LocalSigner, consent: Digest, terms: Terms
+    desk: Desk, sender: Sender, clinician: LocalSigner, stranger: LocalSigner, terms: Terms
 ) -> None:
-    answer = desk.open_terms(desk.sign_in(stranger), stranger, consent, terms)
+    action = desk.consent(stranger, clinician, terms)
+    actions.submit(sender, actions.signed(action, stranger))
+    answer = desk.open_terms(desk.sign_in(clinician), stranger, action.digest, terms)
     assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
+
+
+def test_opening_is_refused_alike_when_a_stranger_tries_whose_account_is_a_patients(
+    desk: Desk, patient: LocalSigner, stranger: LocalSigner, consent: Digest, terms: Terms
+) -> None:
+    headers = desk.sign_in(stranger)
+    there, nowhere = (
+        desk.open_terms(headers, account, consent, terms)
+        for account in (patient, LocalSigner.create())
+    )
+    assert_refused(nowhere, 403, Refusal.NO_CONSENT)
+    assert there.content == nowhere.content
 
 
 def test_opening_is_refused_when_nobody_is_signed_in(

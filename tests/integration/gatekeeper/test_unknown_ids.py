@@ -198,6 +198,20 @@ def test_record_is_refused_as_none_is_when_a_stranger_asks(
     assert_refused(there, 403, Refusal.UNKNOWN_PATIENT)
 
 
+@pytest.mark.parametrize("freshness", ["bounded", "latest"])
+def test_accounts_are_alike_when_a_stranger_asks(
+    desk: Desk, cable: Cable, patient: LocalSigner, stranger: LocalSigner, freshness: str
+) -> None:
+    headers = desk.sign_in(stranger) | {"Medaccord-Freshness": freshness}
+    accounts = patient.address, LocalSigner.create().address
+    cable.is_cut = freshness == "latest"
+    there, nowhere = (desk.get("Observation", headers, account) for account in accounts)
+    assert_alike(there, nowhere, accounts)
+    cable.is_cut = False
+    last = desk.audit(patient)["entries"][-1]
+    assert (last["requester"], last["outcome"]) == (stranger.address, "refused")
+
+
 def test_ids_are_alike_when_the_chain_is_out_of_reach(
     desk: Desk,
     cable: Cable,
