@@ -263,7 +263,9 @@ class _Reader:
         return self.resource_type == "Patient" and name == "identifier" and "eip155:" in value
 
     def _is_known(self, name: str) -> bool:
-        base = name.partition(":")[0]
+        base, colon, modifier = name.partition(":")
+        if colon and not modifier:
+            return False
         return base in self._parameters or base == "patient"
 
     def _is_refused(self, name: str) -> bool:

@@ -196,6 +196,7 @@ def test_parse_ignores_an_unknown_parameter_when_the_client_is_lenient() -> None
         *("_elements", "_include", "_include:iterate", "_revinclude", "_has:Group:member:_id"),
         *("_filter", "_query", "_contained", "_text", "_content", "_list", "_tag", "_type"),
         *("patient.name", "subject.birthdate", "code.x", "_sort:x", "patient.identifier:not"),
+        *("code:", "patient:"),
     ],
 )
 def test_parse_refuses_what_is_not_modelled_when_the_client_is_lenient(name: str) -> None:
