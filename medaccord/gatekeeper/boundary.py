@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,9 @@ BODY_SECONDS: Final = 20.0
 
 MAX_UNDER_WAY: Final = 1000
 """Requests that may be under way in one process; how it is must be told also beyond that."""
+
+MAX_COMING_IN: Final = 4000
+"""Bodies that may be coming in to one process, 256 MiB of them. Who sends none waits for none."""
 
 _ALWAYS: Final = frozenset({"/health", "/ready"})
 _NO_STORE: Final = (b"cache-control", b"no-store")
@@ -42,6 +46,7 @@ class Boundary:
         self._app = app
         self._limit = limit
         self._under_way = 0
+        self._coming_in = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -59,16 +64,13 @@ class Boundary:
             await send(message)
             finished = started and not message.get("more_body", False)
 
-        self._under_way += 1
         try:
-            if self._under_way > self._limit and scope["path"] not in _ALWAYS:
-                raise Overloaded("more is asked than can be answered: try again", retry_after=1)
             check_target(scope["path"], scope["query_string"])
-            body = await _read(receive)
+            body = await self._body(scope, receive)
             if body is None:
                 return
             check_body(scope["path"], scope["headers"], body)
-            await self._app(scope, _Replay(body, receive), watched_send)
+            await self._pass_on(scope, _Replay(body, receive), watched_send)
         except Exception as error:  # whatever failed, the outside gets an answer, no trace
             if not isinstance(error, MedaccordError):
                 _log.exception("%s %s failed", scope["method"], route_of(scope))
@@ -77,8 +79,39 @@ class Boundary:
             broken_off = isinstance(error, BodyTooLarge | RequestTooSlow)  # the rest is not read
             if not started:
                 await outcome_response(error)(scope, receive, watched_send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """As `_read`, of no more than may come in at a time."""
+        if not _brings_body(scope["headers"]):
+            return await _read(receive)
+        if self._coming_in >= MAX_COMING_IN:
+            raise _overloaded()
+        self._coming_in += 1
+        try:
+            return await _read(receive)
+        finally:
+            self._coming_in -= 1
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the application answer what is here as a whole: who sends slowly holds no place."""
+        if self._under_way >= self._limit and scope["path"] not in _ALWAYS:
+            raise _overloaded()
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
         finally:
             self._under_way -= 1
+
+
+def _overloaded() -> Overloaded:
+    return Overloaded("more is asked than can be answered: try again", retry_after=1)
+
+
+def _brings_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in headers
+    )
 
 
 async def _read(receive: Receive) -> bytes | None:

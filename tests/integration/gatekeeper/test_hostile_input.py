@@ -302,6 +302,27 @@ def test_request_is_refused_with_a_time_to_come_again_when_too_many_are_under_wa
     assert alive.status_code == 204
 
 
+def test_request_is_answered_when_the_bodies_of_others_do_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They held the places of those who could be answered."""
+    monkeypatch.setattr(boundary, "MAX_COMING_IN", 1)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    running = serve(Boundary(application, limit=1), bind())
+    with connect(running.url) as line:
+        line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        time.sleep(0.3)
+        answered = httpx.get(running.url)
+        refused = httpx.post(running.url, content=b"{}")
+    running.stop()
+    assert answered.status_code == 204
+    assert_refused(refused, 503, "Overloaded")
+
+
 # --- Raw lines ---
 
 
