@@ -9,8 +9,10 @@ Source: RFC 6750 (bearer tokens).
 
 import hashlib
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from fastapi import Request
@@ -32,6 +34,8 @@ TOKEN_LIFE: Final = timedelta(minutes=10)
 SCOPE: Final = "system/*.rs"
 """What a token is for, in SMART's words. What it opens, the patients' consents say."""
 
+_KNOWN: Final = 10_000
+"""Tokens kept in mind, inclusive: some 500 bytes each."""
 
 _REMEMBERED: Final = timedelta(minutes=10)
 """How long past its end what was used is remembered: another process's clock may be behind ours."""
@@ -68,6 +72,8 @@ class Tokens:
         self._engine = base.engine
         self._standing = base.standing
         self._directory = directory
+        self._lock = Lock()
+        self._known: OrderedDict[bytes, Session] = OrderedDict()
 
     def give(
         self,
@@ -129,19 +135,39 @@ class Tokens:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
             raise refused("sign in first, at /sign-in/challenge, and send the token")
-        with reading(self._engine) as connection:
-            row = connection.execute(_TOKEN, {"of": _hash(bearer)}).first()
-        if row is None or self._standing.clock() >= row.expires_at:
+        session = self._given(_hash(bearer))
+        if session is None or self._standing.clock() >= session.expires_at:
             raise refused("the token is unknown or has ended: sign in again")
         self._standing.refresh()
-        self.require_acting(row.account, row.by, row.key)
-        return Session(
+        self.require_acting(session.account, session.by, session.key)
+        return session
+
+    def _given(self, hashed: bytes) -> Session | None:
+        """What a token was given out for, which no token ever changes; None where it was not.
+
+        Nothing takes a token back before its end: it is worth nothing by itself. A patient who was
+        erased is nobody's patient any more, and an account that a key lost is not that key's.
+        """
+        with self._lock:
+            known = self._known.get(hashed)
+        if known is not None:
+            return known
+        with reading(self._engine) as connection:
+            row = connection.execute(_TOKEN, {"of": hashed}).first()
+        if row is None:
+            return None
+        session = Session(
             account=row.account,
             by=row.by,
             purpose=Purpose(row.purpose),
             key=row.key,
             expires_at=row.expires_at,
         )
+        with self._lock:
+            self._known[hashed] = session
+            while len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return session
 
     def require_acting(self, account: Address, by: Address, key: str | None) -> None:
         """Refuse what signed in where it no longer acts for its account; fields as of `Session`.

@@ -21,6 +21,9 @@ from medaccord.records.sealer import Sealer
 
 __all__ = ["Anchors", "Evidence", "Standing"]
 
+_KEPT_BATCHES: Final = 20_000
+"""Heads of streams whose batch is known, inclusive: some 500 bytes each."""
+
 _KEPT_LEAVES: Final = 200_000
 """Leaves of trees kept in memory, of all batches together; some 200 bytes each."""
 
@@ -69,6 +72,8 @@ class Evidence:
         self._steward = steward
         self._anchors = anchors
         self._lock = Lock()
+        # What was appended stays as it was: a stream's head names one batch, whose salts are fresh.
+        self._appended: OrderedDict[tuple[Digest, Digest], Batch] = OrderedDict()
         self._trees: OrderedDict[int, tuple[Batch, MerkleTree]] = OrderedDict()
         self._leaves = 0
         self._states: OrderedDict[tuple[Owner, int], _State] = OrderedDict()
@@ -83,9 +88,15 @@ class Evidence:
         anchor = self._anchors.newest_anchor(self._steward, topic)
         if anchor is None:
             return None
-        held = find_batch(connection, topic, anchor.root)
-        if held is None or held.state is None:
-            return None
+        held = self._appended.get((topic, anchor.root))
+        if held is None:
+            held = find_batch(connection, topic, anchor.root)
+            if held is None or held.state is None:
+                return None
+            with self._lock:
+                self._appended[topic, anchor.root] = held
+                while len(self._appended) > _KEPT_BATCHES:
+                    self._appended.popitem(last=False)
         return Standing(batch=held, anchor=anchor)
 
     def tree(self, connection: Connection, batch_id: int) -> tuple[Batch, MerkleTree]:

@@ -11,7 +11,7 @@ from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
 from medaccord.keys import PatientKeys, PublicKey
 from medaccord.records.pseudonyms import Owner
-from medaccord.store import reading, writing
+from medaccord.store import asked_once, reading, writing
 from medaccord.store.tables import patient_account
 
 __all__ = ["PatientAccounts", "accounts_of", "ensure_key"]
@@ -64,19 +64,24 @@ class PatientAccounts:
             AccessRefused: UNKNOWN_PATIENT: nobody here.
         """
         with reading(self._engine) as connection:
-            known = connection.execute(_OWNER, {"of": account}).scalar_one_or_none()
+            known = self.owners_of((account,), connection).get(account)
         if known is None:
             raise AccessRefused(
                 Refusal.UNKNOWN_PATIENT, f"{account} is the account of no patient of this steward"
             )
-        return Owner(known)
+        return known
 
     def owners_of(
         self, accounts: Iterable[Address], connection: Connection
     ) -> dict[Address, Owner]:
         """The patients that some accounts stand for; those that stand for nobody are left out."""
-        found = connection.execute(_OWNERS, {"of": list(set(accounts))})
-        return {Address(row.account): Owner(row.patient_ref) for row in found}
+        wanted = frozenset(accounts)
+
+        def ask() -> dict[Address, Owner]:
+            found = connection.execute(_OWNERS, {"of": list(wanted)})
+            return {Address(row.account): Owner(row.patient_ref) for row in found}
+
+        return asked_once(connection, ("owners", wanted), ask)
 
 
 def ensure_key(keys: PatientKeys, owner: Owner) -> PublicKey:

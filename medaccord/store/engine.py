@@ -7,10 +7,10 @@ from sqlalchemy import Engine
 from medaccord.store.postgresql import postgresql_engine
 from medaccord.store.schema import upgrade
 from medaccord.store.sqlite import sqlite_engine
-from medaccord.store.transactions import reading, writing
+from medaccord.store.transactions import asked_once, reading, writing
 from medaccord.store.urls import database_url
 
-__all__ = ["engine_of", "open_engine", "reading", "writing"]
+__all__ = ["asked_once", "engine_of", "open_engine", "reading", "writing"]
 
 
 def open_engine(url: str, *, patience: timedelta = timedelta(seconds=10)) -> Engine:

@@ -1,5 +1,6 @@
 """PostgreSQL, so set that it keeps the promises that SQLite keeps."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -26,8 +27,14 @@ _DURABLE: Final = """
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'
 """
-# Two numbers: what `medaccord.store.locks` locks by one number can never be the same.
-_ONE_WRITER: Final = "SELECT pg_advisory_xact_lock(20261, 1)"
+# How a transaction begins, by what it is for. Said by us and not by the driver, so that it begins
+# here, where a connection that broke in the pool is found out before anything is done in it.
+_BEGIN: Final[Mapping[bool | None, str]] = {
+    None: "BEGIN ISOLATION LEVEL READ COMMITTED",
+    False: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Two numbers: what `medaccord.store.locks` locks by one number can never be the same.
+    True: "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(20261, 1)",
+}
 
 
 def postgresql_engine(url: URL, patience: timedelta) -> Engine:
@@ -36,9 +43,8 @@ def postgresql_engine(url: URL, patience: timedelta) -> Engine:
     limit = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
     engine = create_engine(
         url,
-        pool_pre_ping=True,
         hide_parameters=True,
-        isolation_level="READ COMMITTED",
+        isolation_level="AUTOCOMMIT",  # transactions are ours: see _BEGIN
         connect_args={"client_encoding": "utf8", **limit},
     )
 
@@ -52,8 +58,7 @@ def postgresql_engine(url: URL, patience: timedelta) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITES, False):
-            connection.exec_driver_sql(_ONE_WRITER)
+        connection.exec_driver_sql(_BEGIN[connection.get_execution_options().get(WRITES)])
 
     @event.listens_for(engine, "handle_error")
     def _tell_no_values(context: ExceptionContext) -> None:

@@ -1,25 +1,34 @@
 """The two ways to use the database: to read and to write."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from medaccord.store.faults import faults_told
 
-__all__ = ["WRITES", "reading", "writing"]
+__all__ = ["WRITES", "asked_once", "reading", "writing"]
 
 WRITES: Final = "medaccord_writes"
 """Option of a connection: True, its transactions are the only ones that write; False, none may."""
 
-# By dialect; SQLite's plain transaction is a snapshot already.
-_SNAPSHOT: Final[Mapping[str, Mapping[str, Any]]] = {
-    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-}
+_Answer = TypeVar("_Answer")
 
-_READING: Final[ContextVar[tuple[Engine, Connection] | None]] = ContextVar("reading", default=None)
+
+@dataclass(slots=True)
+class _State:
+    """One state of a database, as it is being read."""
+
+    engine: Engine
+    connection: Connection
+    answers: dict[Hashable, Any] = field(default_factory=dict)
+
+
+_READING: Final[ContextVar[_State | None]] = ContextVar("reading", default=None)
 
 
 @contextmanager
@@ -33,21 +42,32 @@ def reading(engine: Engine) -> Iterator[Connection]:
         StoreFailed: the database is out of reach, lost or damaged, or it was to be written to.
     """
     outer = _READING.get()
-    if outer is not None and outer[0] is engine:
-        yield outer[1]
+    if outer is not None and outer.engine is engine:
+        yield outer.connection
         return
-    snapshot = _SNAPSHOT.get(engine.dialect.name, {})
-    with (
-        faults_told(engine.url),
-        engine.connect().execution_options(**{WRITES: False}, **snapshot) as connection,
-        connection.begin() as transaction,
-    ):
-        within = _READING.set((engine, connection))
+    with faults_told(engine.url), _begun(engine, writes=False) as connection:
+        within = _READING.set(_State(engine, connection))
         try:
             yield connection
         finally:
             _READING.reset(within)
-        transaction.rollback()
+
+
+def asked_once(connection: Connection, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+    """The answer to a question, asked of the database once in each state that is read.
+
+    Args:
+        connection: from `reading`; what any other says is asked for anew each time.
+        question: names what is asked, for everybody who asks the same.
+        ask: asks.
+    """
+    state = _READING.get()
+    if state is None or state.connection is not connection:
+        return ask()
+    if question not in state.answers:
+        state.answers[question] = ask()
+    answer: _Answer = state.answers[question]
+    return answer
 
 
 @contextmanager
@@ -62,9 +82,22 @@ def writing(engine: Engine) -> Iterator[Connection]:
             writer kept it. Where the connection was lost as the block ended, and only then, it may
             have been written all the same.
     """
-    with (
-        faults_told(engine.url),
-        engine.connect().execution_options(**{WRITES: True}) as connection,
-        connection.begin(),
-    ):
+    with faults_told(engine.url), _begun(engine, writes=True) as connection:
         yield connection
+        connection.commit()
+
+
+def _begun(engine: Engine, *, writes: bool) -> Connection:
+    """A connection in a transaction, which is taken back where it is closed before its end."""
+    for is_last in (False, True):
+        connection = engine.connect().execution_options(**{WRITES: writes})
+        try:
+            connection.begin()
+        except BaseException as error:
+            connection.close()
+            # It broke as it lay in the pool, and with it the others there are gone.
+            if is_last or not isinstance(error, DBAPIError) or not error.connection_invalidated:
+                raise
+        else:
+            break
+    return connection
