@@ -51,9 +51,13 @@ class Repeating:
             )
             self._thread.start()
 
+    def end(self) -> None:
+        """Run no more after the run under way, which is not waited for."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Wait for the run under way, if any, and run no more. Stopping twice does no harm."""
-        self._stop.set()
+        self.end()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -115,6 +119,8 @@ class Background:
             while not self._stop.wait(_LOOK_AGAIN) and is_ours():
                 pass
         finally:
+            for job in self._jobs:
+                job.end()  # all of them first: none begins another run while a slow one is awaited
             for job in self._jobs:
                 job.stop()
             self._metrics.leads.set(0)

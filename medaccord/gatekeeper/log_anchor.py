@@ -10,6 +10,7 @@ final on the chain proves nothing any more, and is deleted.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ from medaccord.store.tables import audit_anchor, audit_anchor_entry, audit_entry
 
 Logs = dict[Digest, tuple[int, Digest]]
 """Count and head of each log, by its relationship."""
+
+_log = logging.getLogger(__name__)
 
 _LOCK: Final = "anchor-log"
 _WAIT: Final = timedelta(minutes=10)
@@ -138,10 +141,15 @@ class LogAnchors:
 
     def _newest_sent(self) -> int | None:
         """The newest state kept whose root the chain has, final or not."""
-        on_chain = {each.root for each in self._ledger.anchors(self._steward, AUDIT_TOPIC)}
+        on_chain = [each.root for each in self._ledger.anchors(self._steward, AUDIT_TOPIC)]
         with reading(self._engine) as connection:
-            sent = (row.id for row in _kept(connection) if digest(row.root) in on_chain)
-            return next(sent, None)
+            kept = {digest(row.root): int(row.id) for row in reversed(_kept(connection))}
+        if on_chain and on_chain[-1] not in kept:
+            _log.warning(
+                "the chain holds a later state of the logs than this database: it is an older "
+                "backup, or was changed; what was logged since is lost, and patients are shown so"
+            )
+        return max((kept[root] for root in on_chain if root in kept), default=None)
 
     def _state(self, connection: Connection, row: Row[Any]) -> _State:
         """A state that was kept. Nothing but what its root says is ever taken for it.

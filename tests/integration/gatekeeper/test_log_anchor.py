@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, delete, func, select, update
 
 from medaccord.chain import actions
 from medaccord.chain.sender import Receipt
@@ -54,6 +54,26 @@ def test_older_states_are_deleted_when_a_newer_one_is_final(
     assert gatekeeper.audit.anchor() is None
     assert len(kept(database)) == 1
     assert anchored(desk, patient).count == 4
+
+
+def test_steward_is_told_when_the_chain_has_a_later_state_than_the_database(
+    desk: Desk,
+    gatekeeper: Gatekeeper,
+    database: Engine,
+    patient: LocalSigner,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def told_anchoring() -> bool:
+        caplog.clear()
+        fill(desk, patient)
+        assert gatekeeper.audit.anchor() is not None
+        return "older backup" in caplog.text
+
+    assert [told_anchoring() for _ in range(3)] == [False] * 3
+    with writing(database) as connection:
+        newest = select(func.max(tables.audit_anchor.c.id)).scalar_subquery()
+        connection.execute(delete(tables.audit_anchor).where(tables.audit_anchor.c.id == newest))
+    assert [told_anchoring() for _ in range(2)] == [True, False]
 
 
 def test_proof_is_of_the_newest_state_in_every_process_when_another_anchored(
