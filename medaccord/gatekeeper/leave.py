@@ -84,9 +84,20 @@ class Leave:
         found = {permit.basis for permit in self.permits}
         return Basis.EMERGENCY if Basis.EMERGENCY in found else self.permits[0].basis
 
-    @property
-    def rests_on(self) -> Digest | None:
-        """The consent or the emergency; None for the patient's own way in."""
+    def rests_on(self, released: Iterable[Descriptor]) -> Digest | None:
+        """The consent or the emergency; None for the patient's own way in.
+
+        Args:
+            released: what was; of several consents the first counts that covers any of it.
+        """
         if self.basis is Basis.EMERGENCY:
             return self.emergency
-        return self.permits[0].grants[0].consent_id
+        covering = (
+            grant.consent_id
+            for descriptor in released
+            for permit in self.permits
+            if permit.covers(descriptor)
+            for grant in permit.grants
+            if grant.covers(descriptor, permit.query.interaction)
+        )
+        return next(covering, self.permits[0].grants[0].consent_id)

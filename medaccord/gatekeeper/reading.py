@@ -18,6 +18,7 @@ from typing import Final
 from medaccord.core.blocks import BlockRef
 from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.decision import check_freshness
+from medaccord.core.descriptor import Descriptor
 from medaccord.core.envelopes import Envelope
 from medaccord.core.errors import AccessRefused, InvalidRequest
 from medaccord.core.facts import Facts, Query
@@ -85,18 +86,23 @@ class Released:
     """One version of a record on its way out.
 
     Attributes:
-        name: ``Type/id``.
+        about: its descriptor.
         version: from 1.
         content: the record with its proof, or its envelope.
         updated: when the version was taken in.
         included: whether it comes along since another record of the answer refers to it.
     """
 
-    name: str
+    about: Descriptor
     version: int
     content: Record | Envelope
     updated: datetime
     included: bool = False
+
+    @property
+    def name(self) -> str:
+        """``Type/id``."""
+        return self.about.record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +206,7 @@ class Reading:
                 outcome="released" if refusal is None else "refused",
                 reason=(refusal.reason if refusal else question.purpose).value,
                 basis="" if leave is None else leave.basis.value,
-                consent=_rests_on(leave, refusal),
+                consent=_rests_on(leave, page),
                 records=tuple(f"{each.name}/{each.version}" for each in page.records),
                 block=block or page.block,
             ),
@@ -230,7 +236,7 @@ class Reading:
             contents += self._wrapping.wrap(found, question.receiver)
         return tuple(
             Released(
-                name=each.descriptor.record,
+                about=each.descriptor,
                 version=each.entry.version,
                 content=content,
                 updated=each.updated,
@@ -333,8 +339,9 @@ class Reading:
         return freshness.head
 
 
-def _rests_on(leave: Leave | None, refusal: AccessRefused | None) -> Digest | None:
+def _rests_on(leave: Leave | None, page: Page) -> Digest | None:
     """The consent or the emergency that it was decided on, also where it did not suffice."""
     if leave is not None:
-        return leave.rests_on
+        return leave.rests_on(each.about for each in page.records)
+    refusal = page.refusal
     return None if refusal is None or refusal.consent is None else digest(refusal.consent)

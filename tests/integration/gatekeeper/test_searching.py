@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from medaccord.core.identifiers import hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.fhir import parse_searchset, read_bundle
@@ -22,6 +23,21 @@ def post(desk: Desk, headers: dict[str, str], **parameters: str) -> httpx.Respon
     return desk.http.post(
         "/fhir/Observation/_search", headers=headers | FORM, content=urlencode(parameters)
     )
+
+
+def test_log_names_the_consent_that_covers_what_was_released_when_there_are_several(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    categories = ("laboratory", "vital-signs")
+    consents = [
+        desk.grant(patient, clinician, f"patient/Observation.rs?category={each}")
+        for each in categories
+    ]
+    headers = desk.sign_in(clinician)
+    for category in categories:
+        assert ids_of(desk.get("Observation", headers, patient, category=category))
+    told = [each["consent"] for each in desk.audit(patient)["entries"][-2:]]
+    assert told == [hex_digest(each) for each in consents]
 
 
 # --- By POST ---
