@@ -29,6 +29,7 @@ from pydantic_settings import (
 from medaccord.core.errors import InvalidIdentifier, InvalidSetting
 from medaccord.core.identifiers import Address, address
 from medaccord.core.masking import masked
+from medaccord.core.sign_in import DOMAIN
 
 __all__ = ["HOME", "Origin", "Setting", "Settings"]
 
@@ -119,6 +120,8 @@ def _public(value: str) -> str:
         raise ValueError("it should be an address that begins with https://")
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("it should be scheme and host alone, such as https://records.example.org")
+    if not re.fullmatch(DOMAIN, parts.netloc):  # or nobody could sign in to it
+        raise ValueError("its host should be ASCII: write an international name as xn--…")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 

@@ -22,7 +22,7 @@ from medaccord.core.purposes import PURPOSE_SYSTEM, Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.signatures import recover_signer
 
-__all__ = ["STATEMENT", "SignInMessage", "recover_text"]
+__all__ = ["DOMAIN", "STATEMENT", "SignInMessage", "recover_text"]
 
 STATEMENT: Final = "Sign in to this gatekeeper for medical records."
 """What a person reads in the wallet; there is no other statement."""
@@ -44,10 +44,13 @@ Resources:
 - {key}
 - {purpose}"""
 
+DOMAIN: Final = r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+"""Form of a gatekeeper's host, and port if any: ASCII; an address of IPv6 stands in brackets."""
+
 _ACCOUNT: Final = r"eip155:[1-9][0-9]{0,31}:0x[0-9a-fA-F]{40}"
 
 _FIELDS: Final = {
-    "domain": r"[A-Za-z0-9.\-]{1,253}(?::[0-9]{1,5})?",
+    "domain": DOMAIN,
     "address": r"0x[0-9a-fA-F]{40}",
     "statement": re.escape(STATEMENT),
     "uri": r"https?://[\x21-\x7e]{1,500}",

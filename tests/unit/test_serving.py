@@ -41,6 +41,7 @@ def _own_settings_and_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         ({"host": "0.0.0.0"}, "without TLS"),
         ({"public_url": "https://a.example/path"}, "it should be scheme and host alone"),
         ({"public_url": "https://me@a.example"}, "it should be scheme and host alone"),
+        ({"public_url": "https://klinik-ä.example"}, "its host should be ASCII"),
         ({"public_url": "ftp://a.example"}, "it should be an address that begins with https://"),
         ({"heads_url": "http://a.example"}, "it should be an address that begins with ws://"),
         ({"log_level": "loud"}, "--log-level is 'loud'"),

@@ -53,6 +53,12 @@ def test_text_is_an_eip_4361_message() -> None:
     assert MESSAGE.text() == TEXT
 
 
+@pytest.mark.parametrize("domain", ["[::1]:8080", "[2001:db8::7]", "records.example.org"])
+def test_text_comes_back_when_the_gatekeeper_has_another_form_of_host(domain: str) -> None:
+    message = replace(MESSAGE, domain=domain, uri=f"http://{domain}")
+    assert SignInMessage.parse(message.text()) == message
+
+
 def test_parse_of_the_text_is_the_identity() -> None:
     assert SignInMessage.parse(TEXT) == MESSAGE
     assert MESSAGE.account == HOSPITAL
