@@ -58,7 +58,9 @@ def postgresql_engine(url: URL, patience: timedelta) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(_BEGIN[connection.get_execution_options().get(WRITES)])
+        options = connection.get_execution_options()
+        if options.get("isolation_level") != "AUTOCOMMIT":  # a lock is held in no transaction
+            connection.exec_driver_sql(_BEGIN[options.get(WRITES)])
 
     @event.listens_for(engine, "handle_error")
     def _tell_no_values(context: ExceptionContext) -> None:

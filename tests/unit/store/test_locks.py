@@ -148,6 +148,17 @@ def test_lock_leaves_connections_to_others_when_many_are_held(engine: Engine) ->
         thread.join(30)
 
 
+def test_server_sees_no_open_transaction_when_a_lock_is_held(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("a lock on a file has no connection")
+    others = text(
+        "SELECT state FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ~ 'advisory'"
+    )
+    with exclusive(engine, "anchor"), if_free(engine, "work"), engine.connect() as connection:
+        assert connection.execute(others).scalars().all() == ["idle", "idle"]
+
+
 def hold_half_a_second(engine: Engine, name: str) -> None:
     with exclusive(engine, name):
         time.sleep(0.5)
