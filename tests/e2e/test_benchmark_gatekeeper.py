@@ -38,4 +38,5 @@ def test_benchmark_of_the_gatekeeper_tells_every_figure_when_run_at_a_tiny_size(
         assert abs(figures["ratios"]["batch_to_check"] - BATCH * batch / check) < BATCH / check
         for name in ("revocation_handed_in", "revocation_mined"):
             assert figures[name]["worst_milliseconds"] >= figures[name]["median_milliseconds"] > 0
+        assert all(told["ratios"][name] <= ratio for name, ratio in figures["ratios"].items())
     assert told["sqlite"]["durability"] == {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": "2"}
