@@ -22,7 +22,7 @@ from medaccord.chain.network import Network
 from medaccord.chain.outbox import Outbox
 from medaccord.chain.pool import Answer, Verdict, offer
 from medaccord.chain.prepared import Call, Prepared
-from medaccord.chain.reverts import translate, translated
+from medaccord.chain.reverts import Reverted, translate, translated
 from medaccord.core.errors import TransportError
 from medaccord.core.identifiers import digest, hex_digest
 from medaccord.core.outgoing import Attempt, Outgoing, SendingKey
@@ -42,13 +42,21 @@ class Delivery:
     """Numbers, signs, records and hands over; everything that must be done by one at a time."""
 
     def __init__(
-        self, network: Network, signer: Signer, outbox: Outbox, *, patience: timedelta, max_fee: int
+        self,
+        network: Network,
+        signer: Signer,
+        outbox: Outbox,
+        *,
+        patience: timedelta,
+        max_fee: int,
+        max_gas: int | None,
     ) -> None:
         self._network = network
         self._signer = signer
         self._outbox = outbox
         self._patience = patience
         self._max_fee = max_fee
+        self._max_gas = max_gas
         self._untended = 0
         self._missed: dict[tuple[int, int], datetime] = {}
 
@@ -111,7 +119,13 @@ class Delivery:
             return self._count("latest") > sent.nonce
 
     def _prepare(self, call: Call) -> Prepared:
-        return Prepared.of(call, sender=self.key.address, chain_id=self._network.chain_id)
+        prepared = Prepared.of(call, sender=self.key.address, chain_id=self._network.chain_id)
+        if self._max_gas is not None and prepared.gas > self._max_gas:
+            raise Reverted(
+                f"this would take {prepared.gas} units of gas, of which at most {self._max_gas} "
+                "are paid for here: send it yourself"
+            )
+        return prepared
 
     def _under_way(self, purpose: str) -> Outgoing | None:
         if self._outbox.under_way(self.key, purpose) is None:

@@ -78,6 +78,7 @@ class Sender:
         outbox: Outbox | None = None,
         patience: timedelta = timedelta(seconds=30),
         max_fee: int = MAX_FEE,
+        max_gas: int | None = None,
     ) -> None:
         """Send from a key. Nothing is sent yet: see `resume`.
 
@@ -89,12 +90,16 @@ class Sender:
             patience: how long a transaction may wait at the node, while blocks go by, before it is
                 sent again with more for gas.
             max_fee: the most a unit of gas may cost, in wei; included.
+            max_gas: the most units of gas that a transaction may take, included; no bound unless
+                given. What would take more is refused as if a contract did (`Reverted`).
         """
         self.network = network
         self.address = signer.address
         self._timeout = timeout
         self._outbox = MemoryOutbox() if outbox is None else outbox
-        self._delivery = Delivery(network, signer, self._outbox, patience=patience, max_fee=max_fee)
+        self._delivery = Delivery(
+            network, signer, self._outbox, patience=patience, max_fee=max_fee, max_gas=max_gas
+        )
         self._turn = threading.Lock()
         self._tending = min(_TENDING, patience.total_seconds() / 4)
         self._tended = 0.0

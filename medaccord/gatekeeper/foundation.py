@@ -7,7 +7,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import Engine
 
@@ -27,6 +27,10 @@ from medaccord.ledger import Ledger
 from medaccord.records import PatientAccounts, Pseudonyms, Sealer
 from medaccord.records.patients import ensure_key
 from medaccord.store.outgoing import DatabaseOutbox
+
+MAX_GAS: Final = 1_000_000
+"""Units of gas that one transaction may take, inclusive. Ours take a tenth; the rest is for wallets
+that are contracts, which others wrote and which would spend what they are let."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ class Foundation:
         ensure_key(keys, names.steward)
         sealer = Sealer(keys)
         metrics = Metrics()
-        sender = Sender(network, signer, outbox=DatabaseOutbox(engine))
+        sender = Sender(network, signer, outbox=DatabaseOutbox(engine), max_gas=MAX_GAS)
         sender.resume()  # what an earlier process left goes before what is new
         notices = Notices(engine, network.clock)
         ledger = Ledger(network, contracts, engine, taken_in=ChainNotices(notices).tell)

@@ -14,13 +14,13 @@ from medaccord.chain import Contracts, Power, Sender, actions
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core.identifiers import Address
 from medaccord.core.refusals import Refusal
-from medaccord.gatekeeper import Gatekeeper
+from medaccord.gatekeeper import Gatekeeper, foundation
 from medaccord.gatekeeper.relay_limits import MAX_ACTIONS, SPAN
 from medaccord.keys import LocalSigner
 from medaccord.ledger import ConsentStatus
 from medaccord.store import reading, writing
 from medaccord.store.tables import relayed_action
-from tests.integration.gatekeeper.conftest import World, delegate
+from tests.integration.gatekeeper.conftest import Opener, Visit, World, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused, salt
 
 LABORATORY = "patient/Observation.rs?category=laboratory"
@@ -163,6 +163,24 @@ def test_revocation_is_obeyed_at_once_and_sent_the_next_day_when_the_account_had
     chain.advance(SPAN)
     gatekeeper.relay.retry()
     assert status(contracts, patient, consent) is ConsentStatus.REVOKED
+
+
+def test_action_is_refused_when_it_would_take_more_gas_than_is_paid_for(
+    monkeypatch: pytest.MonkeyPatch,
+    opened: Opener,
+    visit: Visit,
+    contracts: Contracts,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+) -> None:
+    """A wallet that is a contract, its patient's own, may be written to spend without end."""
+    monkeypatch.setattr(foundation, "MAX_GAS", 50_000)
+    desk = visit(opened())
+    consent = desk.consent(patient, clinician, desk.terms(LABORATORY))
+    answer = desk.relay(consent, patient)
+    assert_refused(answer, 422, "Reverted")
+    assert "at most 50000 are paid for" in answer.text
+    assert status(contracts, patient, consent.digest) is ConsentStatus.NONE
 
 
 def test_log_of_the_service_names_nobody_when_a_restriction_cannot_be_sent(
