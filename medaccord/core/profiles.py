@@ -53,10 +53,8 @@ class OrganisationProfile:
         """Refuse what could not be shown to a person or called."""
         if not 1 <= len(self.name) <= _MAX_NAME or not self.name.isprintable():
             raise InvalidDocument(f"a profile's name has 1 to {_MAX_NAME} printable characters")
-        if self.gatekeeper is not None:
-            url = urlsplit(self.gatekeeper)
-            if url.scheme not in ("http", "https") or not url.netloc:
-                raise InvalidDocument(f"no address of a gatekeeper: {self.gatekeeper!r}")
+        if self.gatekeeper is not None and not _is_address(self.gatekeeper):
+            raise InvalidDocument(f"no address of a gatekeeper: {self.gatekeeper!r}")
         if self.serial is not None and not 1 <= self.serial <= MAX_INTEGER:
             raise InvalidDocument("a profile's serial counts from 1")
         check_key_set(self.jwks)
@@ -110,3 +108,11 @@ class OrganisationProfile:
         """
         if self.account != account or self.hash != registered:
             raise CommitmentMismatch(f"this is not the profile in force of {account}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+    except ValueError:  # half a bracket, say
+        return False
+    return url.scheme in ("http", "https") and bool(url.netloc)

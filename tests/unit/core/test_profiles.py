@@ -70,6 +70,7 @@ def test_profile_has_another_hash_when_a_key_or_the_serial_changes() -> None:
         ({"serial": 2**53}, "serial counts from 1"),
         ({"name": ""}, "1 to 120 printable"),
         ({"gatekeeper": "ftp://g.example"}, "no address of a gatekeeper"),
+        ({"gatekeeper": "http://[::1"}, "no address of a gatekeeper"),
     ],
 )
 def test_profile_is_refused_when_a_member_is_malformed(
