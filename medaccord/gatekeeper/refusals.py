@@ -222,7 +222,7 @@ def _malformed(error: RequestValidationError) -> Problem:
         status=400,
         issue="invalid",
         code="InvalidRequest",
-        diagnostics=f"{where}: {first['msg'].lower()}",
+        diagnostics=f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}",
     )
 
 

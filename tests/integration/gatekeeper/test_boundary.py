@@ -172,6 +172,13 @@ def test_mapping_does_not_repeat_what_was_sent_when_a_field_is_malformed() -> No
     assert problem_of(error).diagnostics == "code: field required"
 
 
+def test_mapping_spells_values_as_they_are_when_another_is_sent() -> None:
+    error = RequestValidationError(
+        [{"loc": ("body", "purpose"), "msg": "Input should be 'TREAT'", "type": "enum"}]
+    )
+    assert problem_of(error).diagnostics == "purpose: input should be 'TREAT'"
+
+
 def test_mapping_keeps_the_status_when_routing_fails_otherwise() -> None:
     assert problem_of(HTTPException(400, "bad")).status == 400
 
