@@ -210,9 +210,8 @@ class Delivery:
             try:
                 prepared.attempt(self._network.web3, sender=self.key.address)
             except ContractLogicError as error:
-                _log.warning(
-                    "nonce %d was used by another, and now: %s", row.nonce, translate(error)
-                )
+                refused = type(translate(error)).__name__  # its words name accounts
+                _log.warning("nonce %d was used by another, and now: %s", row.nonce, refused)
             else:
                 return self._send_anew(row, prepared)
         self._missed.pop((row.id, row.nonce), None)
