@@ -88,7 +88,6 @@ class Webhooks:
             Conflict: there are as many of the account's as there may be.
             InvalidRequest: the address cannot be posted to.
         """
-        self._recipients.require(session.account)
         self._posting.check(url)
         secret, now = secret_text(os.urandom(_SECRET_BYTES)), self._clock()
         webhook_id = os.urandom(_ID_BYTES).hex()
@@ -101,6 +100,7 @@ class Webhooks:
             "next_at": now,
         }
         with writing(self._engine) as connection:
+            self._recipients.require(session.account)  # now: an erasure may have come in between
             of_account = webhook.c.account == session.account
             count = select(func.count()).select_from(webhook).where(of_account)
             if connection.execute(count).scalar_one() >= MAX_WEBHOOKS:

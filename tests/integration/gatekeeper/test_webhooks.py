@@ -275,6 +275,26 @@ def test_webhook_is_gone_when_its_patient_is_erased(
     assert left == [clinician.address]
 
 
+def test_webhook_is_refused_when_its_patient_is_erased_meanwhile(
+    desk: Desk,
+    gatekeeper: Gatekeeper,
+    monkeypatch: pytest.MonkeyPatch,
+    receiver: Receiver,
+    patient: LocalSigner,
+) -> None:
+    posting, erasing = gatekeeper.webhooks._posting, gatekeeper.erasing
+    check = posting.check
+
+    def check_slowly(url: str) -> None:
+        erasing.erase_patient(erasing.patient(PATIENT_ID))
+        check(url)
+
+    headers = desk.sign_in(patient)
+    monkeypatch.setattr(posting, "check", check_slowly)
+    answer = desk.http.post("/webhooks", headers=headers, json={"url": receiver.url})
+    assert_refused(answer, 403, Refusal.UNKNOWN_PATIENT)
+
+
 def test_nothing_is_posted_any_more_when_a_webhook_is_deleted(
     desk: Desk, receiver: Receiver, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
