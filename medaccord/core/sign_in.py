@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 
 from eth_account.messages import encode_defunct
 
-from medaccord.core.errors import AccessRefused, InvalidInput, InvalidSignIn
+from medaccord.core.errors import InvalidInput, InvalidSignIn
 from medaccord.core.identifiers import AccountId, Address, address
 from medaccord.core.purposes import PURPOSE_SYSTEM, Purpose
-from medaccord.core.refusals import Refusal
 from medaccord.core.signatures import recover_signer
 
 __all__ = ["DOMAIN", "STATEMENT", "SignInMessage", "recover_text"]
@@ -179,31 +178,6 @@ class SignInMessage:
             raise InvalidSignIn("the sign-in message is not spelled in its one form")
         return message
 
-    def check(self, *, domain: str, chain_id: int, nonce: str, now: datetime) -> None:
-        """Check that the message is for this gatekeeper, this challenge and this moment.
-
-        The signature, and whether the signer may act for the account, are checked beside this.
-
-        Args:
-            domain: host and port the gatekeeper answers under.
-            chain_id: chain of its deployment.
-            nonce: the nonce it gave.
-            now: the time; at or after `issued_at`, before `expiration_time`.
-
-        Raises:
-            AccessRefused: with NOT_SIGNED_IN.
-        """
-        if self.domain != domain:
-            raise _refused(f"the sign-in is for {self.domain}, not for {domain}")
-        if self.chain_id != chain_id:
-            raise _refused(f"the sign-in is for chain {self.chain_id}, not for {chain_id}")
-        if self.nonce != nonce:
-            raise _refused("the sign-in answers another challenge")
-        if now < self.issued_at:
-            raise _refused(f"the sign-in is issued at {_instant(self.issued_at)}, still to come")
-        if now >= self.expiration_time:
-            raise _refused(f"the sign-in ended at {_instant(self.expiration_time)}")
-
 
 def recover_text(text: str, signature: bytes) -> Address:
     """The address whose key signed this text.
@@ -214,10 +188,6 @@ def recover_text(text: str, signature: bytes) -> Address:
         SignatureMismatch: as `signatures.recover_signer`.
     """
     return recover_signer(encode_defunct(text=text), signature, of="the sign-in")
-
-
-def _refused(detail: str) -> AccessRefused:
-    return AccessRefused(Refusal.NOT_SIGNED_IN, detail)
 
 
 def _instant(at: datetime) -> str:

@@ -7,10 +7,9 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from medaccord.core.errors import AccessRefused, InvalidSignIn, SignatureMismatch
+from medaccord.core.errors import InvalidSignIn, SignatureMismatch
 from medaccord.core.identifiers import AccountId, address
 from medaccord.core.purposes import Purpose
-from medaccord.core.refusals import Refusal
 from medaccord.core.sign_in import SignInMessage, recover_text
 
 CLINICIAN = Account.from_key(b"\x0c" * 32)
@@ -120,41 +119,6 @@ def test_parse_refuses_what_contradicts_itself(old: str, new: str, problem: str)
 def test_message_refuses_what_would_not_come_back(changes: dict[str, object], problem: str) -> None:
     with pytest.raises(InvalidSignIn, match=problem):
         replace(MESSAGE, **changes)  # type: ignore[arg-type]  # names are checked by replace
-
-
-def check(**changes: object) -> None:
-    expected: dict[str, object] = {
-        "domain": "127.0.0.1:8431",
-        "chain_id": 1337,
-        "nonce": "Abcdef12345678",
-        "now": NOW,
-    }
-    MESSAGE.check(**(expected | changes))  # type: ignore[arg-type]  # names and types stand above
-
-
-@pytest.mark.parametrize("seconds", [0, 1, 299])
-def test_check_passes_within_the_life_of_the_message(seconds: int) -> None:
-    check(now=NOW + timedelta(seconds=seconds))
-
-
-@pytest.mark.parametrize(
-    ("changes", "detail"),
-    [
-        ({"domain": "127.0.0.1:8432"}, "for 127.0.0.1:8431, not for 127.0.0.1:8432"),
-        ({"chain_id": 1}, "for chain 1337, not for 1"),
-        ({"nonce": "Abcdef12345679"}, "answers another challenge"),
-        ({"now": NOW - timedelta(seconds=1)}, "still to come"),
-        ({"now": NOW + timedelta(seconds=300)}, "ended at 2026-11-21T12:05:00Z"),
-        ({"now": NOW + timedelta(seconds=301)}, "ended at 2026-11-21T12:05:00Z"),
-    ],
-)
-def test_check_refuses_another_place_challenge_or_time(
-    changes: dict[str, object], detail: str
-) -> None:
-    with pytest.raises(AccessRefused, match=detail) as refused:
-        check(**changes)
-
-    assert refused.value.reason is Refusal.NOT_SIGNED_IN
 
 
 def test_recover_text_gives_the_signer() -> None:
