@@ -20,7 +20,7 @@ from medaccord.core.errors import (
     TransportError,
 )
 from medaccord.core.notices import Notice
-from medaccord.core.refusals import Refusal
+from medaccord.core.refusals import IN_DOUBT, Refusal
 from medaccord.core.webhook_signatures import check_webhook
 
 _PAGE: Final = 100
@@ -113,7 +113,7 @@ class AccountNotices:
             except AccessRefused as refusal:
                 if refusal.reason is Refusal.NOT_SIGNED_IN:
                     self._session.sign_in()
-                elif refusal.reason not in _IN_DOUBT or _is_over(heard, patience):
+                elif refusal.reason not in IN_DOUBT or _is_over(heard, patience):
                     raise
             except TransportError:
                 if _is_over(heard, patience):
@@ -197,17 +197,6 @@ def verify_webhook(
     if message != f"notice-{notice.id}":
         raise SignatureMismatch("the webhook names another notice than it holds")
     return notice
-
-
-_IN_DOUBT: Final = frozenset(
-    {
-        Refusal.CHAIN_UNREACHABLE,
-        Refusal.LEDGER_BEHIND,
-        Refusal.HEAD_TOO_OLD,
-        Refusal.CLOCKS_APART,
-    }
-)
-"""What says nothing about the reader: it may go on when the chain is in reach of the gatekeeper."""
 
 
 def _refusal(event: ServerEvent) -> Exception:

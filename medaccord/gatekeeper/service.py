@@ -285,9 +285,7 @@ class Gatekeeper:
 
     def backend_services(self, url: str) -> BackendServices:
         """Where organisations' systems sign in to this gatekeeper at an address."""
-        return BackendServices(
-            self._base, directory=self.directory, tokens=self.tokens, url=url
-        )
+        return BackendServices(self._base, directory=self.directory, tokens=self.tokens, url=url)
 
     def fhir_requests(self, sign_in: SignIn) -> FhirRequests:
         """What reads requests for records, of those who sign in at a desk."""

@@ -32,8 +32,9 @@ _MOST_ITERATIONS = 10_000_000
 _Hex = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-fA-F]{2})+$")]
 
 
-def _hex(size: int) -> StringConstraints:
-    return StringConstraints(pattern=rf"^(?:[0-9a-fA-F]{{2}}){{{size}}}$")
+def _hex(size: int, *, least: int | None = None) -> StringConstraints:
+    bounds = size if least is None else f"{least},{size}"
+    return StringConstraints(pattern=rf"^(?:[0-9a-fA-F]{{2}}){{{bounds}}}$")
 
 
 class _Part(BaseModel):
@@ -62,7 +63,8 @@ class _Pbkdf2(_Part):
 
 
 class _CipherParameters(_Part):
-    iv: Annotated[str, _hex(16)]
+    # A number to some wallets, eth-account among them: written without the zeros it begins with.
+    iv: Annotated[str, _hex(16, least=1)]
 
 
 class _Crypto(_Part):

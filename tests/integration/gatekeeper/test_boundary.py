@@ -19,10 +19,10 @@ from medaccord.chain import reverts
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.core import errors
 from medaccord.core.identifiers import hex_digest
-from medaccord.core.refusals import Refusal
+from medaccord.core.refusals import IN_DOUBT, Refusal
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.gatekeeper.boundary import MAX_BODY_BYTES
-from medaccord.gatekeeper.refusals import IN_DOUBT, problem_of
+from medaccord.gatekeeper.refusals import problem_of
 from medaccord.keys import LocalSigner
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.desk import Desk, assert_refused, code_of, salt

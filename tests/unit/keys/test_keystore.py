@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_account import Account
+from eth_keyfile import keyfile
 
 from medaccord.core.errors import InvalidInput, KeyMissing, WrongPassphrase
 from medaccord.core.identifiers import address, digest
@@ -281,6 +282,16 @@ def test_file_stays_as_it_was_when_the_old_passphrase_is_wrong(
     with pytest.raises(WrongPassphrase):
         store.change_passphrase(account, another, another)
     assert [path.read_bytes() for path in files(store.folder)] == [before]
+
+
+def test_key_opens_when_what_it_was_encrypted_with_begins_with_zeros(
+    store: Keystore, passphrase: Passphrase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One key in 256: its initialisation vector is written a byte shorter."""
+    with monkeypatch.context() as chance:
+        chance.setattr(keyfile.Random, "get_random_bytes", lambda size: b"\0" + b"\7" * (size - 1))
+        account = store.create(passphrase)
+    assert store.unlock(account, passphrase).address == account
 
 
 def test_removed_key_is_gone(store: Keystore, passphrase: Passphrase) -> None:
