@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from medaccord.store.faults import faults_told
@@ -45,12 +45,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
     if outer is not None and outer.engine is engine:
         yield outer.connection
         return
-    with faults_told(engine.url), _begun(engine, writes=False) as connection:
+    connection, transaction = _begun(engine, writes=False)
+    with faults_told(engine.url), connection, transaction:
         within = _READING.set(_State(engine, connection))
         try:
             yield connection
         finally:
             _READING.reset(within)
+        transaction.rollback()
 
 
 def asked_once(connection: Connection, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
@@ -82,22 +84,26 @@ def writing(engine: Engine) -> Iterator[Connection]:
             writer kept it. Where the connection was lost as the block ended, and only then, it may
             have been written all the same.
     """
-    with faults_told(engine.url), _begun(engine, writes=True) as connection:
+    connection, transaction = _begun(engine, writes=True)
+    with faults_told(engine.url), connection, transaction:
         yield connection
-        connection.commit()
 
 
-def _begun(engine: Engine, *, writes: bool) -> Connection:
-    """A connection in a transaction, which is taken back where it is closed before its end."""
-    for is_last in (False, True):
-        connection = engine.connect().execution_options(**{WRITES: writes})
+def _begun(engine: Engine, *, writes: bool) -> tuple[Connection, Transaction]:
+    """A connection in a transaction, and none that broke as it lay in the pool."""
+    with faults_told(engine.url):
         try:
-            connection.begin()
-        except BaseException as error:
-            connection.close()
-            # It broke as it lay in the pool, and with it the others there are gone.
-            if is_last or not isinstance(error, DBAPIError) or not error.connection_invalidated:
+            return _begin(engine, writes=writes)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
                 raise
-        else:
-            break
-    return connection
+        return _begin(engine, writes=writes)  # with that one, all that lay there are gone
+
+
+def _begin(engine: Engine, *, writes: bool) -> tuple[Connection, Transaction]:
+    connection = engine.connect().execution_options(**{WRITES: writes})
+    try:
+        return connection, connection.begin()
+    except BaseException:
+        connection.close()
+        raise

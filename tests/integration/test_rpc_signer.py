@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -79,7 +80,11 @@ def test_node_takes_the_transaction_that_it_signed(
             "data": b"\x01\x02",
         }
     )
-    node.call("eth_sendRawTransaction", "0x" + raw.hex())
+    sent = node.call("eth_sendRawTransaction", "0x" + raw.hex())
+    deadline = time.monotonic() + 30
+    while node.call("eth_getTransactionReceipt", sent) is None:  # mined a moment later
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert int(node.call("eth_getBalance", to, "latest"), 16) == 7
 
 

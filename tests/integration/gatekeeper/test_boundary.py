@@ -55,8 +55,8 @@ def test_method_is_refused_when_unknown(desk: Desk, path: str) -> None:
     ],
     ids=["empty", "cut off", "list", "null", "no field", "no UTF-8", "deep", "half", "unknown"],
 )
-def test_body_is_refused_when_malformed(desk: Desk, body: bytes) -> None:
-    headers = {"Content-Type": "application/json"}
+def test_body_is_refused_when_malformed(desk: Desk, patient: LocalSigner, body: bytes) -> None:
+    headers = desk.sign_in(patient) | {"Content-Type": "application/json"}
     for path in (*POSTS, "/openings/emergency"):
         answer = desk.http.post(path, content=body, headers=headers)
         assert answer.status_code == 400, (path, answer.text)

@@ -198,6 +198,15 @@ def test_all_fail_when_the_transaction_cannot_be_committed(
     assert log.append(own, SOMEBODY).entry.number == 2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Whoever started the tests may have told them to ignore an interrupt, as shells do behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_others_are_written_when_one_who_waits_is_interrupted(
     log: AuditLog, pages: LogPages
 ) -> None:
