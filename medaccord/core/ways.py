@@ -102,13 +102,10 @@ def why_none(pair: Pair, facts: Facts, *, now: datetime, bounds: Bounds) -> Acce
         interaction="s",
         resource_type=_EVERY_TYPE,
     )
-    try:
-        decide(query, facts, now=now, bounds=bounds)
-    except AccessRefused as refusal:
-        if refusal.reason in IN_DOUBT:
-            raise
-        return refusal
-    raise AssertionError("a way in is open")
+    refusal = _refusal(query, facts, now, bounds)
+    if refusal is None:
+        raise AssertionError("a way in is open")
+    return refusal
 
 
 def _is_open(pair: Pair, way: Way, alone: Facts, now: datetime, bounds: Bounds) -> bool:
@@ -120,10 +117,15 @@ def _is_open(pair: Pair, way: Way, alone: Facts, now: datetime, bounds: Bounds) 
         interaction=min(scope.interactions),
         resource_type=_EVERY_TYPE if scope.resource_type == ANY_TYPE else scope.resource_type,
     )
+    return _refusal(query, alone, now, bounds) is None
+
+
+def _refusal(query: Query, facts: Facts, now: datetime, bounds: Bounds) -> AccessRefused | None:
+    """Why a query is refused; None where it is not. What is in doubt is raised."""
     try:
-        decide(query, alone, now=now, bounds=bounds)
+        decide(query, facts, now=now, bounds=bounds)
     except AccessRefused as refusal:
         if refusal.reason in IN_DOUBT:
             raise
-        return False
-    return True
+        return refusal
+    return None

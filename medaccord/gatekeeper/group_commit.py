@@ -126,7 +126,7 @@ class GroupCommit(Generic[Item, Result]):
                 results = self._write(connection, [each.item for each in batch])
         except StoreFailed as error:  # the database's fault: each alone would fail as well
             _fail(batch, error)
-        except Exception as error:
+        except Exception as error:  # whatever `write` or an `along` raises is one item's fault
             if len(batch) == 1:
                 _fail(batch, error)
             else:

@@ -85,7 +85,7 @@ def load(desk: Desk, place: Hospital, told: Told) -> Iterator[None]:
                     return
                 try:
                     told.take(answer)
-                except Exception as error:
+                except Exception as error:  # told by the test: a thread's own is lost
                     failures.append(error)
                     return
 
