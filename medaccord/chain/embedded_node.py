@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from eth_utils.exceptions import ValidationError
+from web3 import Web3
 from web3.types import RPCEndpoint, RPCError, RPCResponse
 
 from medaccord.chain.network import Clock
@@ -50,7 +51,6 @@ except ModuleNotFoundError as error:
 CHAIN_ID: Final = 1337
 """Chain id of an embedded chain, the one Ape calls `local`."""
 
-_NOBODY: Final = "0x" + 40 * "0"
 _REVERTED: Final = 3
 _REFUSED: Final = -32000
 
@@ -143,6 +143,7 @@ class EmbeddedNode(EthereumTesterProvider):
         self.paused = False
         self.waiting: list[Any] = []
         self.faucet_key: bytes = backend.account_keys[0].to_bytes()
+        self._caller = backend.account_keys[0].public_key.to_checksum_address()
         self._backend = backend
         self._now = now
         self._answers: dict[str, Callable[..., Any]] = {
@@ -164,12 +165,24 @@ class EmbeddedNode(EthereumTesterProvider):
         """Hash of the newest block."""
         return bytes(self._backend.chain.get_canonical_head().hash)
 
+    def request_func(
+        self, web3: Web3, middleware: Any
+    ) -> Callable[[RPCEndpoint, Any], RPCResponse]:
+        """What calls go through; see `make_request`."""
+        answering: Callable[[RPCEndpoint, Any], RPCResponse]
+        answering = super().request_func(web3, middleware)
+
+        def request(method: RPCEndpoint, params: Any) -> RPCResponse:
+            if method == "eth_call":
+                # Without a sender, web3 looks one up among eth-tester's accounts at every call.
+                params = [{"from": self._caller, **params[0]}, *params[1:]]
+            return answering(method, params)
+
+        return request
+
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Answer one call of JSON-RPC."""
         answer = self._answers.get(method)
-        if method == "eth_call":
-            # Without a sender, web3 would look one up among eth-tester's accounts at every call.
-            params = [{"from": _NOBODY, **params[0]}, *params[1:]]
         with self.lock:
             try:
                 if answer is None:

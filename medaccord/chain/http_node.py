@@ -15,6 +15,8 @@ from web3 import HTTPProvider
 from web3.exceptions import BadResponseFormat
 from web3.types import RPCEndpoint, RPCResponse
 
+from medaccord.chain.trust import trusted
+
 Call: TypeAlias = tuple[str, Sequence[Any]]
 """Method and parameters of one call."""
 
@@ -53,7 +55,7 @@ class HttpNode(HTTPProvider):
         """
         super().__init__(url)
         self._timeout = timeout.total_seconds()
-        self._client = httpx.Client(headers={"content-type": "application/json"})
+        self._client = httpx.Client(verify=trusted(), headers={"content-type": "application/json"})
         weakref.finalize(self, self._client.close)
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 
 from medaccord.chain import reverts
+from medaccord.chain.trust import trusted
 from medaccord.core.canonical import parse_object
 from medaccord.core.errors import (
     AccessRefused,
@@ -48,7 +49,7 @@ class GatekeeperApi:
             http: The client to send with, for certificates or proxies of one's own.
         """
         self.url = url.rstrip("/")
-        self._http = http or httpx.Client(timeout=_TIMEOUT_SECONDS)
+        self._http = http or httpx.Client(verify=trusted(), timeout=_TIMEOUT_SECONDS)
         self._is_own = http is None
 
     def close(self) -> None:

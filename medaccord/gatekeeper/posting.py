@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 
 import httpx
 
+from medaccord.chain.trust import trusted
 from medaccord.core.errors import InvalidRequest, TransportError
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -55,7 +56,6 @@ class Posting:
         """
         self._networks = tuple(networks)
         self._timeout = timeout.total_seconds()
-        self._trusted = httpx.create_ssl_context()
         self._stopped = threading.Event()
 
     def check(self, url: str) -> None:
@@ -107,7 +107,7 @@ class Posting:
         host = _host(parsed)
         failure: Exception | None = None
         async with httpx.AsyncClient(
-            verify=self._trusted,
+            verify=trusted(),
             trust_env=False,  # a proxy would look the name up again
             follow_redirects=False,
             timeout=self._timeout,

@@ -13,6 +13,7 @@ import httpx
 from eth_utils.crypto import keccak
 
 from medaccord.chain import Contracts, actions
+from medaccord.chain.trust import trusted
 from medaccord.core.identifiers import ZERO_DIGEST, Address, Digest, digest, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.receipts import SignedReceipt
@@ -65,7 +66,7 @@ class Desk:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=60)
+        self.http = httpx.Client(verify=trusted(), base_url=self.url, timeout=60)
 
     def now(self) -> datetime:
         return self.contracts.network.clock().replace(microsecond=0)
