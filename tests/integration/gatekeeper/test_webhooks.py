@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,7 +25,7 @@ from medaccord.store import reading, tables
 from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import PATIENT_ID, Opener, Visit, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
-from tests.integration.gatekeeper.receiver import Receiver, receiving, until
+from tests.integration.gatekeeper.receiver import PATIENCE, Receiver, receiving, until
 from tests.integration.gatekeeper.told import notices
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -133,8 +134,8 @@ def _slowly(_: object) -> int:
 
 def test_notice_is_posted_by_another_process_when_the_one_that_posts_it_hangs(
     desk: Desk,
+    gatekeeper: Gatekeeper,
     opened: Opener,
-    visit: Visit,
     chain: EmbeddedChain,
     receiver: Receiver,
     patient: LocalSigner,
@@ -142,21 +143,34 @@ def test_notice_is_posted_by_another_process_when_the_one_that_posts_it_hangs(
 ) -> None:
     """As it is after a process was killed: its claim is in the database, and ends by itself."""
     register(desk, clinician, receiver.url)
-    receiver.answer = _slowly
+    over = threading.Event()
+
+    def hang(_: object) -> int:
+        over.wait(PATIENCE)
+        return 200
+
+    receiver.answer = hang
     for _ in range(2):
         desk.grant(patient, clinician, LABORATORY)
     receiver.wait_for(1)
     receiver.answer = lambda _: 200
     other = opened(webhook_networks=(LOOPBACK,))
     other._delivery.deliver()
+    until(lambda: not other._delivery._under_way)
     assert len(receiver.posted) == 1  # claimed
     chain.advance(TIMEOUT * 2)
-    other._delivery.deliver()
-    names = [each.name for each in receiver.wait_for(3)]
+
+    def posted_by_other() -> bool:
+        other._delivery.deliver()  # it may have to hear of the chain first
+        return len(receiver.posted) >= 3
+
+    until(posted_by_other)
+    names = [each.name for each in receiver.posted]
     first, second = (f"notice-{each['id']}" for each in notices(desk, desk.sign_in(clinician)))
     assert names == [first, first, second]
     until(lambda: f"notice-{state(desk, clinician)['deliveredUpto']}" == second)
-    time.sleep(3)  # the one that hung comes back, and changes nothing
+    over.set()
+    until(lambda: not gatekeeper._delivery._under_way)  # the one that hung changes nothing
     assert [each.name for each in receiver.posted] == names
 
 
