@@ -24,6 +24,7 @@ from medaccord.core.identifiers import AccountId
 from medaccord.core.purposes import Purpose
 from medaccord.keys import LocalSigner
 
+_BEGINNING: Final = 600.0
 _PATIENCE: Final = 30.0
 _ANSWER: Final = 60.0
 
@@ -59,6 +60,7 @@ class Visit:
         places = self._heard()
         self._url, self._bare = places["gatekeeper"], places["bare"]
         self._http = httpx.Client(base_url=self._url, timeout=_ANSWER)
+        self._wait_until_ready()
 
     def __enter__(self) -> Self:
         """The visit."""
@@ -159,11 +161,21 @@ class Visit:
         heard: dict[str, Any] = json.loads(line)
         return heard
 
+    def _wait_until_ready(self) -> None:
+        """It reads its whole chain first."""
+        until = time.monotonic() + _BEGINNING
+        while (answer := self._http.get("/ready")).status_code != 200:
+            if time.monotonic() > until:
+                raise SystemExit(f"the gatekeeper is not ready: {answer.text}")
+            time.sleep(0.2)
+
     def _signed_in(self, signer: LocalSigner) -> str:
         who = {"account": signer.address, "by": signer.address}
         message = self._http.post("/sign-in/challenge", json=who).json()["message"]
         signature = "0x" + signer.sign_text(message).hex()
         answer = self._http.post("/sign-in", json={"message": message, "signature": signature})
+        if answer.status_code != 200:
+            raise SystemExit(f"signing in failed: {answer.text}")
         return str(answer.json()["token"])
 
     def _somebody(self, *, thick: bool = False) -> tuple[int, str]:
