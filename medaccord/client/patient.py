@@ -49,6 +49,9 @@ _ENROLMENT_LIFE: Final = timedelta(minutes=10)
 class Enrolled:
     """An account that was tied to a patient of the steward.
 
+    As a rule the proposal is mined by now. A gatekeeper where many wait already does not wait for
+    that: then accepting is refused (`ContractReverted`) until it is mined.
+
     Attributes:
         round: Round of the relationship that the steward proposed.
         transaction: Hash of the transaction that proposed it.

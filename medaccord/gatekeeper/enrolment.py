@@ -8,6 +8,7 @@ is then proposed on the chain; nothing is released before the patient accepts it
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -15,9 +16,9 @@ from eth_utils.crypto import keccak
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import delete, func, insert, select, update
+from starlette.responses import JSONResponse
 
 from medaccord.chain import actions
-from medaccord.chain.sender import Receipt
 from medaccord.chain.values import seconds
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
@@ -47,6 +48,21 @@ _CODE_CHARACTERS: Final = 16
 _GROUP: Final = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A relationship that was proposed to a patient.
+
+    Attributes:
+        round: its round, from 1.
+        transaction: hash of the transaction that proposes it.
+        is_mined: whether it is mined, so that the patient can accept.
+    """
+
+    round: int
+    transaction: Digest
+    is_mined: bool
+
+
 class Enrolment:
     """Issues codes, and lets accounts in with them."""
 
@@ -60,6 +76,7 @@ class Enrolment:
         self._contracts = base.contracts
         self._ledger = base.ledger
         self._sender = base.sender
+        self._waits = base.waits
         self._limits = RelayLimits(base)
 
     def issue_code(self, patient_id: str, valid_for: timedelta = timedelta(days=7)) -> str:
@@ -88,11 +105,12 @@ class Enrolment:
 
     def enrol(
         self, *, account: Address, by: Address, code: str, deadline: datetime, signature: bytes
-    ) -> tuple[int, Receipt]:
+    ) -> Proposed:
         """Tie an account to the patient a code was issued for, and propose the relationship.
 
         Returns:
-            The round proposed, and the receipt of the proposal.
+            What was proposed, once it is mined; at once where too many wait for that already
+            (`BlockWaits`).
 
         Raises:
             EnrolmentRefused: the code opens nothing, or the account tried too many wrong ones.
@@ -128,19 +146,21 @@ class Enrolment:
             self._give_back(code)
             raise
         # From here on the code is this account's: what was sent may be mined, whatever is heard.
-        proposed = relationship.round + 1
+        upcoming = relationship.round + 1
         action = actions.propose(
             self._contracts,
             patient=account,
             steward=self._steward,
             account=self._steward,
             by=self._sender.address,
-            round=proposed,
+            round=upcoming,
         )
-        purpose = f"propose:{account}:{proposed}"
+        purpose = f"propose:{account}:{upcoming}"
         with self._limits.spending(account, purpose):  # who declines may ask again, and again
             pending = actions.submit(self._sender, action, wait=False, purpose=purpose)
-        return proposed, pending.wait()
+        receipt = self._waits.receipt(account, pending)
+        sent = pending if receipt is None else receipt
+        return Proposed(round=upcoming, transaction=sent.transaction, is_mined=receipt is not None)
 
     def _redeem(self, account: Address, code: str) -> Owner:
         now = self._standing.clock()
@@ -214,20 +234,28 @@ def routes(enrolment: Enrolment, steward: Address) -> APIRouter:
         status_code=201,
         summary="Enrol an account with a one-time code",
         response_model=Enrolled,
+        responses={
+            202: {
+                "model": Enrolled,
+                "description": "Proposed, and not mined yet, since many wait already. It can be "
+                "accepted once the transaction is mined.",
+            }
+        },
     )
-    def enrol(form: EnrolmentForm) -> dict[str, Any]:
-        proposed, receipt = enrolment.enrol(
+    def enrol(form: EnrolmentForm) -> JSONResponse:
+        proposed = enrolment.enrol(
             account=form.account,
             by=form.by,
             code=form.code,
             deadline=form.deadline,
             signature=form.signature,
         )
-        return {
+        body: dict[str, Any] = {
             "steward": str(steward),
             "patient": str(form.account),
-            "round": proposed,
-            "transaction": hex_digest(receipt.transaction),
+            "round": proposed.round,
+            "transaction": hex_digest(proposed.transaction),
         }
+        return JSONResponse(body, status_code=201 if proposed.is_mined else 202)
 
     return router

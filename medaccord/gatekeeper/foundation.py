@@ -17,6 +17,7 @@ from medaccord.chain.sender import Sender
 from medaccord.core.facts import Bounds
 from medaccord.core.identifiers import Address
 from medaccord.gatekeeper.audit_log import AuditLog
+from medaccord.gatekeeper.block_waits import BlockWaits
 from medaccord.gatekeeper.chain_notices import ChainNotices
 from medaccord.gatekeeper.key_store import open_key_store
 from medaccord.gatekeeper.metrics import Metrics
@@ -49,6 +50,7 @@ class Foundation:
         accounts: which account stands for which patient.
         sealer: seals and opens what is in the database.
         sender: sends transactions, and pays for them.
+        waits: the places of this process to wait for what was sent, in answering a request.
         log: the audit log.
         notices: the outbox of what accounts are told.
         secrets: what everything secret of the steward's own is derived from.
@@ -66,6 +68,7 @@ class Foundation:
     accounts: PatientAccounts
     sealer: Sealer
     sender: Sender
+    waits: BlockWaits
     log: AuditLog
     notices: Notices
     secrets: StewardSecrets
@@ -111,6 +114,7 @@ class Foundation:
             accounts=PatientAccounts(engine, keys),
             sealer=sealer,
             sender=sender,
+            waits=BlockWaits(),
             log=AuditLog(
                 engine=engine,
                 steward=steward,

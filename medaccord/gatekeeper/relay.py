@@ -11,9 +11,9 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
@@ -89,6 +89,7 @@ class Relay:
         self._accounts = base.accounts
         self._openings = openings
         self._sender = base.sender
+        self._waits = base.waits
         self._limits = RelayLimits(base)
         self._relayed = base.metrics.relayed
 
@@ -100,7 +101,7 @@ class Relay:
         Args:
             document: the action, as `SignedAction.to_document` writes it.
             terms: with a consent, the opening of its commitment, to be kept for decisions.
-            wait: whether to wait until it is mined.
+            wait: whether to wait until it is mined, where there is a place to (`BlockWaits`).
 
         Raises:
             InvalidRequest: the action is malformed, not among those relayed, or its relationship
@@ -204,11 +205,11 @@ class Relay:
             purpose += f":{action.by}"
         with self._spending(signed, purpose):
             pending = actions.submit(self._sender, signed, wait=False, purpose=purpose)
-        if not wait:
+        receipt = self._waits.receipt(action.account, pending) if wait else None
+        if receipt is None:
             return Relayed(
                 transaction=pending.transaction, block=None, gas_used=None, obeyed=obeyed
             )
-        receipt = pending.wait()
         return Relayed(
             transaction=receipt.transaction,
             block=receipt.block,
@@ -233,6 +234,15 @@ class RelayForm(Form):
     terms: dict[str, Any] | None = None
 
 
+Wait = Annotated[
+    bool,
+    Query(
+        description="Whether to wait until it is mined. While many wait already, the answer is 202 "
+        "at once all the same."
+    ),
+]
+
+
 class RelayAnswer(BaseModel):
     """What became of an action: mined in a block, sent, or held to be sent."""
 
@@ -252,7 +262,7 @@ def routes(relay: Relay) -> APIRouter:
         response_model=RelayAnswer,
         responses={202: {"model": RelayAnswer, "description": "Taken, and not mined yet."}},
     )
-    def take(form: RelayForm, wait: bool = True) -> JSONResponse:
+    def take(form: RelayForm, wait: Wait = True) -> JSONResponse:
         relayed = relay.take(form.action, form.terms, wait=wait)
         body: dict[str, Any] = {
             "transaction": relayed.transaction and hex_digest(relayed.transaction),
