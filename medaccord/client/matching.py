@@ -50,7 +50,7 @@ def match(
     answer = session.post("/fhir/Patient/$match", body, purpose=purpose)
     with reading_answer(session.api.url):
         page = parse_searchset(document_bytes(answer))
-        found = [(_account(each), each) for each in page.entries]
+        found = [(_account(each, session.account.chain_id), each) for each in page.entries]
     matched = []
     for account, entry in found:
         if entry.receipt is None:
@@ -64,9 +64,12 @@ def match(
     return tuple(matched)
 
 
-def _account(entry: AnswerEntry) -> Address:
+def _account(entry: AnswerEntry, chain_id: int) -> Address:
     identifiers = entry.resource.get("identifier")
     for each in identifiers if isinstance(identifiers, list) else ():
         if isinstance(each, dict) and each.get("system") == ACCOUNT_SYSTEM:
-            return AccountId.parse(str(each.get("value"))).address
+            account = AccountId.parse(str(each.get("value")))
+            if account.chain_id != chain_id:
+                raise InvalidDocument(f"{account} is of another chain than {chain_id}")
+            return account.address
     raise InvalidDocument("a patient was matched without an account")

@@ -16,6 +16,7 @@ from medaccord.core.errors import (
     DecryptionFailed,
     ProofMismatch,
     ReceiptMismatch,
+    TransportError,
 )
 from medaccord.core.identifiers import digest
 from medaccord.core.purposes import Purpose
@@ -23,6 +24,7 @@ from medaccord.core.refusals import Refusal
 from medaccord.demo import sample_bundle
 from medaccord.demo.stage import Hospital, Stage
 from medaccord.fhir import read_bundle
+from medaccord.fhir.search import ACCOUNT_SYSTEM
 from tests.integration.client.middle import Middle, at, edited
 
 PATIENT_ID = read_bundle(sample_bundle()).patient_id
@@ -213,4 +215,20 @@ def test_match_is_refused_when_somebody_is_named_without_a_receipt(
         "/fhir/Patient/$match", edited(lambda page: page["entry"][0].pop("extension"))
     )
     with pytest.raises(ReceiptMismatch, match="without a receipt"):
+        ambulance.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)
+
+
+def test_match_is_refused_when_the_account_is_of_another_chain(
+    hospital: Hospital, ambulance: Provider, patient: Patient, middle: Middle
+) -> None:
+    hospital.gatekeeper.matching.bring_up()
+    there = f"eip155:1:{patient.account}"
+
+    def move(page: dict[str, Any]) -> None:
+        identifiers = page["entry"][0]["resource"]["identifier"]
+        (account,) = [each for each in identifiers if each["system"] == ACCOUNT_SYSTEM]
+        account["value"] = there
+
+    middle.alter = at("/fhir/Patient/$match", edited(move))
+    with pytest.raises(TransportError, match=f"{there} is of another chain than "):
         ambulance.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)
