@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from medaccord.chain.trust import trusted
 from medaccord.core.errors import InvalidRequest, TransportError
 from medaccord.gatekeeper.posting import Posting
 from tests.integration.gatekeeper.receiver import Receiver, receiving
@@ -157,7 +158,9 @@ def over_tls(receiver: Receiver, folder: Path, name: str) -> Iterator[None]:
     receiver.speak_tls(context)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(pem))
+        trusted.cache_clear()
         yield
+    trusted.cache_clear()
 
 
 def test_post_is_taken_when_the_certificate_is_the_names(
@@ -165,7 +168,7 @@ def test_post_is_taken_when_the_certificate_is_the_names(
 ) -> None:
     with over_tls(receiver, tmp_path, "localhost"):
         posting = Posting(networks=LOOPBACK)
-    assert posting.post(f"https://localhost:{receiver.port}/", {}, BODY) == 204
+        assert posting.post(f"https://localhost:{receiver.port}/", {}, BODY) == 204
 
 
 def test_nothing_is_posted_when_the_certificate_is_anothers(
@@ -173,6 +176,6 @@ def test_nothing_is_posted_when_the_certificate_is_anothers(
 ) -> None:
     with over_tls(receiver, tmp_path, "elsewhere.example"):
         posting = Posting(networks=LOOPBACK)
-    with pytest.raises(TransportError, match="nobody can be connected to there"):
-        posting.post(f"https://localhost:{receiver.port}/", {}, BODY)
+        with pytest.raises(TransportError, match="nobody can be connected to there"):
+            posting.post(f"https://localhost:{receiver.port}/", {}, BODY)
     assert receiver.posted == []
