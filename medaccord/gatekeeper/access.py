@@ -4,7 +4,7 @@ Checks are decided from the same facts and by the same function as what is relea
 one request asks is decided at one state of the chain and of the database.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,6 @@ from typing import Final
 from medaccord.core.asking import may_ask, told
 from medaccord.core.blocks import BlockRef
 from medaccord.core.decision import Basis, Permit, decide
-from medaccord.core.descriptor import Descriptor
 from medaccord.core.errors import AccessRefused, InvalidRequest
 from medaccord.core.facts import Facts, Pair, Query
 from medaccord.core.identifiers import Address, Digest
@@ -20,11 +19,14 @@ from medaccord.core.refusals import IN_DOUBT, Refusal
 from medaccord.core.scopes import Scope
 from medaccord.core.ways import Way, ways_in, why_none
 from medaccord.gatekeeper.allowance import Allowance
+from medaccord.gatekeeper.by_name import decided_for, nothing_named, releasable
 from medaccord.gatekeeper.facts import FactsOf
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.freshness import Wanted
+from medaccord.gatekeeper.leave import Leave
 from medaccord.gatekeeper.tokens import Session
 from medaccord.records import RecordRepository
+from medaccord.store import reading
 
 MAX_CHECKS: Final = 50
 """How many checks one request may make, inclusive."""
@@ -108,6 +110,7 @@ class Access:
     """
 
     def __init__(self, base: Foundation, *, facts: FactsOf, repository: RecordRepository) -> None:
+        self._engine = base.engine
         self._ledger = base.ledger
         self._standing = base.standing
         self._metrics = base.metrics
@@ -128,13 +131,11 @@ class Access:
         pairs = list(dict.fromkeys(each.query.pair for each in checks))
         self._admit(session, [(pair.patient, pair.requester) for pair in pairs], len(checks))
         self._freshen(wanted)
-        gathered = self._facts.gather(pairs)
-        decided = [self._decide(each.query, gathered.facts[each.query.pair]) for each in checks]
-        index = self._index(checks, decided)
-        verdicts = tuple(
-            _of_record(check, verdict, index)
-            for check, verdict in zip(checks, decided, strict=True)
-        )
+        with reading(self._engine):  # facts and records are of one state
+            gathered = self._facts.gather(pairs)
+            verdicts = tuple(
+                self._verdict(each, gathered.facts[each.query.pair]) for each in checks
+            )
         for each in verdicts:
             self._count(each)
         return verdicts, gathered.freshness.head
@@ -229,14 +230,29 @@ class Access:
         if wanted.at_least is not None:
             self._standing.reach(wanted.at_least)
 
+    def _verdict(self, check: Check, facts: Facts) -> Verdict:
+        """What is decided on one check: of one record, as on reading it."""
+        if check.record is None:
+            return self._decide(check.query, facts)
+        query, now, bounds = check.query, self._standing.clock(), self._standing.bounds
+        types, interactions = decided_for(check.record, query.interaction)
+        try:
+            leave = Leave.decide(
+                query, facts, types=types, interactions=interactions, now=now, bounds=bounds
+            )
+            permit = releasable(self._repository, query.patient, leave, check.record).permit
+        except AccessRefused as refusal:
+            if refusal.reason is Refusal.UNKNOWN_PATIENT:  # permitted, and there is nothing
+                return Verdict(refusal=nothing_named(check.record))
+            return _refused(refusal, facts)
+        return Verdict(permit=permit, rests_on=_rests_on(permit, facts))
+
     def _decide(self, query: Query, facts: Facts) -> Verdict:
         now, bounds = self._standing.clock(), self._standing.bounds
         try:
             permit = decide(query, facts, now=now, bounds=bounds)
         except AccessRefused as refusal:
-            if refusal.reason in IN_DOUBT:
-                raise
-            return Verdict(refusal=told(refusal, facts))
+            return _refused(refusal, facts)
         return Verdict(permit=permit, rests_on=_rests_on(permit, facts))
 
     def _holding(self, pair: Pair, facts: Facts) -> Holding:
@@ -247,30 +263,6 @@ class Access:
             refusal = told(why_none(pair, facts, now=now, bounds=bounds), facts)
         return Holding(pair=pair, ways=ways, refusal=refusal)
 
-    def _index(
-        self, checks: Sequence[Check], decided: Sequence[Verdict]
-    ) -> Mapping[Address, Mapping[str, Descriptor] | AccessRefused]:
-        """What there is of the records that are asked for by patients whose permit allows to look.
-
-        Whether they are covered, the permit says; this says only what they are about.
-        """
-        names: dict[Address, set[str]] = {}
-        for check, verdict in zip(checks, decided, strict=True):
-            if check.record is not None and verdict.permit is not None:
-                names.setdefault(check.query.patient, set()).add(check.record)
-        found: dict[Address, Mapping[str, Descriptor] | AccessRefused] = {}
-        for patient, wanted in names.items():
-            try:
-                found[patient] = self._descriptors(patient, wanted)
-            except AccessRefused as refusal:
-                unknown = refusal.reason is Refusal.UNKNOWN_PATIENT
-                found[patient] = {} if unknown else refusal
-        return found
-
-    def _descriptors(self, patient: Address, names: Collection[str]) -> dict[str, Descriptor]:
-        found = self._repository.find(patient, lambda each: each.descriptor.record in names)
-        return {each.descriptor.record: each.descriptor for each in found}
-
     def _count(self, verdict: Verdict) -> None:
         if verdict.refusal is None:
             self._metrics.decisions.labels("permitted", "").inc()
@@ -278,25 +270,11 @@ class Access:
             self._metrics.decisions.labels("refused", verdict.refusal.reason.value).inc()
 
 
-def _of_record(
-    check: Check,
-    verdict: Verdict,
-    index: Mapping[Address, Mapping[str, Descriptor] | AccessRefused],
-) -> Verdict:
-    """What was decided of one record: one that is not covered is like one that is not there."""
-    if check.record is None or verdict.permit is None:
-        return verdict
-    found = index[check.query.patient]
-    if isinstance(found, AccessRefused):
-        return Verdict(refusal=found)
-    descriptor = found.get(check.record)
-    if descriptor is None or not verdict.permit.covers(descriptor):
-        return Verdict(
-            refusal=AccessRefused(
-                Refusal.SCOPE_NOT_COVERED, f"Nothing that you may read is named {check.record}."
-            )
-        )
-    return verdict
+def _refused(refusal: AccessRefused, facts: Facts) -> Verdict:
+    """What is told of a no; what is in doubt is raised."""
+    if refusal.reason in IN_DOUBT:
+        raise refusal
+    return Verdict(refusal=told(refusal, facts))
 
 
 def _rests_on(permit: Permit, facts: Facts) -> tuple[Digest, ...]:

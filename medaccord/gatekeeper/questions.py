@@ -1,25 +1,19 @@
 """What there is to be asked of records: to read one, a version of one, to search, or everything."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import urlencode
 
-from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import Address
-from medaccord.core.refusals import Refusal
-from medaccord.core.resource_types import RESOURCE_TYPES
 from medaccord.fhir.everything import EverythingQuery
-from medaccord.fhir.resource import DIRECTORY_TYPES
 from medaccord.fhir.search import SearchQuery
 from medaccord.fhir.search_values import Searchable
+from medaccord.gatekeeper.by_name import decided_for, nothing_named, releasable
 from medaccord.gatekeeper.cursor import Cursors
 from medaccord.gatekeeper.leave import Leave
 from medaccord.gatekeeper.reading import Asked, Page, Question, Reading
 from medaccord.gatekeeper.whose import Whose
 from medaccord.records import Found, RecordRepository
-
-_OWN_TYPES: Final = tuple(sorted(RESOURCE_TYPES - DIRECTORY_TYPES))
-"""Types of a patient's own records; what they refer to in the directory comes with them."""
 
 
 class _Order(Protocol):
@@ -94,7 +88,7 @@ class Questions:
 
         def find(patient: Address, leave: Leave) -> Page:
             if not self._whose.is_of(patient, patient_id):
-                raise _nothing(f"Patient/{patient_id}")
+                raise nothing_named(f"Patient/{patient_id}")
             found = self._repository.find(
                 patient, lambda each: leave.covers(each.descriptor) and query.matches(each)
             )
@@ -119,8 +113,7 @@ class Questions:
         """One record, or its proof.
 
         A record that is not covered is refused as one that does not exist is: SCOPE_NOT_COVERED.
-        Practitioners, organisations and locations are the steward's own: one of them is released
-        where a record of the patient that may be released refers to it.
+        Of practitioners, organisations and locations those are released that `by_name` says.
 
         Args:
             question: who asks, and for what.
@@ -130,26 +123,17 @@ class Questions:
         Raises:
             InvalidRequest: there is no such type of resource; or see `Reading.answer`.
         """
-        kind = name.partition("/")[0]
-        in_directory = kind in DIRECTORY_TYPES
+        types, interactions = decided_for(name, "r")
         asked = Asked(
             action=action,
             text=name if action == "read" else f"{name}/${action}",
-            types=_OWN_TYPES if in_directory else (kind,),
-            interactions="rs" if in_directory else "r",
+            types=types,
+            interactions=interactions,
         )
 
         def find(patient: Address, leave: Leave) -> Page:
-            if in_directory:
-                found = self._referred(patient, leave, name)
-            else:
-                found = self._repository.find(
-                    patient,
-                    lambda each: each.descriptor.record == name and leave.covers(each.descriptor),
-                )
-            if not found:
-                raise _nothing(name)
-            return Page(records=self._reading.release(question, found), total=1)
+            found = releasable(self._repository, patient, leave, name).found
+            return Page(records=self._reading.release(question, [found]), total=1)
 
         return self._reading.answer(question, asked, find)
 
@@ -185,18 +169,10 @@ class Questions:
                 if is_open and each.entry.version == version and leave.covers(each.descriptor)
             ]
             if not found:
-                raise _nothing(which)
+                raise nothing_named(which)
             return Page(records=self._reading.release(question, found), total=1)
 
         return self._reading.answer(question, asked, find)
-
-    def _referred(self, patient: Address, leave: Leave, name: str) -> Sequence[Found]:
-        refers = self._repository.find(
-            patient, lambda each: name in each.references and leave.covers(each.descriptor)
-        )
-        if not refers:
-            return ()
-        return self._repository.find_directory(lambda each: each.descriptor.record == name)
 
     def _page(
         self,
@@ -225,7 +201,3 @@ def _bound(question: Question, asked: Asked) -> str:
     """Everything that a cursor is for: who asks what, and for what."""
     session = question.session
     return f"{session.account} {session.by} {question.purpose} {asked.text}"
-
-
-def _nothing(name: str) -> AccessRefused:
-    return AccessRefused(Refusal.SCOPE_NOT_COVERED, f"Nothing that you may read is named {name}.")

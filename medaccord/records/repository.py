@@ -30,7 +30,7 @@ from medaccord.records.sealed_rows import index_context
 from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.records.upgrading import learn
-from medaccord.store import reading
+from medaccord.store import asked_once, reading
 from medaccord.store.tables import batch, record_version
 
 _INDEX_BYTES: Final = 64 * 2**20
@@ -263,6 +263,9 @@ class RecordRepository:
         return self._evidence.standing(connection, self._names.records_topic(owner))
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
+        return asked_once(connection, ("index", owner), lambda: self._open_index(connection, owner))
+
+    def _open_index(self, connection: Connection, owner: Owner) -> Index:
         try:
             row = index_row(connection, owner)
             if row is None:

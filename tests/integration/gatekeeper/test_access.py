@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -12,11 +13,12 @@ from medaccord.chain import Contracts, Power, Sender, actions
 from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.refusals import Refusal
+from medaccord.fhir import read_bundle
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
 from medaccord.store import reading
 from medaccord.store.tables import audit_entry
-from tests.integration.gatekeeper.conftest import World, delegate
+from tests.integration.gatekeeper.conftest import BUNDLE, World, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused, code_of
 from tests.integration.gatekeeper.organisations import suspend
 
@@ -179,6 +181,75 @@ def test_record_that_is_not_covered_is_answered_as_one_that_is_not_there(
     assert nowhere == not_covered
 
 
+# --- One of the directory ---
+
+
+def practitioner() -> str:
+    """The one that records of the patient refer to: Encounters, and no Patient."""
+    (name,) = (each.record for each in read_bundle(BUNDLE).directory if each.type == "Practitioner")
+    return name
+
+
+def read_and_check(
+    desk: Desk, asker: LocalSigner, patient: LocalSigner, record: str, **changes: Any
+) -> tuple[httpx.Response, httpx.Response]:
+    """The answers to reading a record, and to checking it for treatment."""
+    body = asking(patient, resourceType=None, record=record, **changes)
+    return desk.get(record, desk.sign_in(asker), patient), check(desk, asker, body)
+
+
+@pytest.mark.parametrize("interaction", ["r", "s"])
+@pytest.mark.parametrize("scope", ["patient/Encounter.r", "patient/Encounter.s", "patient/*.rs"])
+def test_check_of_a_practitioner_is_allowed_as_reading_is_when_a_covered_record_refers_to_it(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner, scope: str, interaction: str
+) -> None:
+    consent = desk.grant(patient, clinician, scope)
+    read, checked = read_and_check(
+        desk, clinician, patient, practitioner(), interaction=interaction
+    )
+    assert (read.status_code, read.json()["resourceType"]) == (200, "Practitioner")
+    told = verdict(checked)
+    assert (told["allowed"], told["basis"]) == (True, "consent")
+    assert told["restsOn"] == [hex_digest(consent)]
+
+
+def test_check_of_a_practitioner_says_what_reading_does_when_no_covered_record_refers_to_it(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, "patient/Patient.rs")
+    read, checked = read_and_check(desk, clinician, patient, practitioner())
+    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
+    text = f"Nothing that you may read is named {practitioner()}."
+    assert refusal(checked) == (False, "scope-not-covered", text)
+
+
+def test_check_of_a_practitioner_says_what_reading_does_when_no_record_refers_to_it(
+    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    bundle = json.loads(BUNDLE)
+    bundle["entry"].append({"resource": {"resourceType": "Practitioner", "id": "nobodys"}})
+    report = gatekeeper.import_bundle(json.dumps(bundle).encode(), patient.address)
+    assert report.directory == len(read_bundle(BUNDLE).directory) + 1
+    desk.grant(patient, clinician, "patient/*.rs")
+    read, checked = read_and_check(desk, clinician, patient, "Practitioner/nobodys")
+    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
+    text = "Nothing that you may read is named Practitioner/nobodys."
+    assert refusal(checked) == (False, "scope-not-covered", text)
+
+
+def test_check_of_a_practitioner_says_what_reading_does_when_none_of_the_name_is_here(
+    desk: Desk, patient: LocalSigner, clinician: LocalSigner
+) -> None:
+    desk.grant(patient, clinician, "patient/*.rs")
+    read, checked = read_and_check(desk, clinician, patient, "Practitioner/not-there")
+    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
+    text = "Nothing that you may read is named Practitioner/not-there."
+    assert refusal(checked) == (False, "scope-not-covered", text)
+
+
+# --- What it leaves, and what makes no sense ---
+
+
 def test_check_leaves_no_line_in_the_log(
     desk: Desk, database: Engine, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
@@ -190,9 +261,6 @@ def test_check_leaves_no_line_in_the_log(
     before = lines()
     refusal(check(desk, clinician, asking(patient)))
     assert lines() == before
-
-
-# --- What makes no sense ---
 
 
 @pytest.mark.parametrize(
@@ -289,28 +357,56 @@ def test_batch_is_refused_when_it_has_none_or_too_many(
     assert_refused(answer, 400, "InvalidRequest")
 
 
+def asked_of_database(
+    desk: Desk, gatekeeper: Gatekeeper, asker: LocalSigner, path: str, body: dict[str, Any]
+) -> list[str]:
+    """What checks are decided from, each time that the database is asked for it, sorted."""
+    headers = desk.sign_in(asker)
+    statements: list[str] = []
+    engine = gatekeeper.exporting._engine  # the gatekeeper's own: what it sends is counted
+    asked_for_checks = ("FROM patient_account", "FROM terms_opening", "FROM record_index")
+
+    def count(*arguments: Any) -> None:
+        statements.extend(each for each in asked_for_checks if each in arguments[2])
+
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        assert desk.http.post(path, json=body, headers=headers).status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    return sorted(statements)
+
+
 def test_batch_asks_the_database_as_often_as_one_check_does(
     desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
 ) -> None:
     desk.grant(patient, clinician, LABORATORY)
-    headers = desk.sign_in(clinician)
-    statements: list[str] = []
-    engine = gatekeeper.exporting._engine  # the gatekeeper's own: what it sends is counted
-    asked_for_checks = ("FROM patient_account", "FROM terms_opening")
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def count(*arguments: Any) -> None:
-        statements.extend(each for each in asked_for_checks if each in arguments[2])
-
-    def sent(path: str, body: dict[str, Any]) -> list[str]:
-        statements.clear()
-        assert desk.http.post(path, json=body, headers=headers).status_code == 200
-        return sorted(statements)
+    def asked(path: str, body: dict[str, Any]) -> list[str]:
+        return asked_of_database(desk, gatekeeper, clinician, path, body)
 
     others = [asking(LocalSigner.create()) for _ in range(49)]
-    assert sent("/access/check", asking(patient)) == sorted(asked_for_checks)
-    together = {"checks": [asking(patient), *others]}
-    assert sent("/access/check/batch", together) == sorted(asked_for_checks)
+    once = ["FROM patient_account", "FROM terms_opening"]
+    assert asked("/access/check", asking(patient)) == once
+    assert asked("/access/check/batch", {"checks": [asking(patient), *others]}) == once
+
+
+def test_batch_of_records_is_decided_from_one_state_of_the_database(
+    desk: Desk,
+    gatekeeper: Gatekeeper,
+    patient: LocalSigner,
+    clinician: LocalSigner,
+    laboratory: list[str],
+) -> None:
+    """Within one transaction whose they are, and what there is, is asked for once."""
+    desk.grant(patient, clinician, LABORATORY)
+    checks = [
+        asking(patient, resourceType=None, record=f"Observation/{each}") for each in laboratory
+    ]
+    asked = asked_of_database(
+        desk, gatekeeper, clinician, "/access/check/batch", {"checks": checks}
+    )
+    assert asked == ["FROM patient_account", "FROM record_index", "FROM terms_opening"]
 
 
 def test_check_tells_that_the_requester_is_suspended_when_it_is(
