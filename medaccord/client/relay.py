@@ -51,7 +51,7 @@ def relay(
         action: What to do; its ``by`` is the signer.
         signer: The account's controller or a delegate.
         terms: With a consent, the document of its terms.
-        wait: Whether to wait until it is mined.
+        wait: Whether to wait until it is mined; a gatekeeper where many wait answers before.
 
     Raises:
         InvalidInput: The signer is not the key that acts.
