@@ -28,7 +28,7 @@ from medaccord.core.envelope import Sealed, open_sealed
 from medaccord.core.errors import DecryptionFailed
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.pointers import Pointer, record_key
-from medaccord.core.proofs import RecordProof
+from medaccord.core.proofs import RecordProof, anchoring_members
 from medaccord.core.record_state import NewestProof
 
 __all__ = [
@@ -130,7 +130,7 @@ class Envelope:
 
     def document(self) -> dict[str, Any]:
         """The envelope in JSON, profile ``medaccord/envelope/1``."""
-        document: dict[str, Any] = {
+        return {
             "profile": ENVELOPE_PROFILE,
             "record": self.record,
             "version": self.version,
@@ -139,14 +139,8 @@ class Envelope:
             "context": "0x" + self.context.hex(),
             "ciphertext": "0x" + self.sealed.ciphertext.hex(),
             "wrappedKey": "0x" + self.sealed.wrapped_key.hex(),
-            "siblings": [hex_digest(sibling) for sibling in self.siblings],
-            "anchor": self.anchor.document(),
+            **anchoring_members(self.siblings, self.anchor, self.state, self.newest),
         }
-        if self.state is not None:
-            document["state"] = hex_digest(self.state)
-        if self.newest is not None:
-            document["newest"] = self.newest.document()
-        return document
 
     @classmethod
     def parse(cls, document: bytes | str | Mapping[str, Any]) -> Self:

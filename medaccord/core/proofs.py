@@ -25,7 +25,7 @@ that was anchored for all of a steward's logs::
 Neither is worth anything until its anchor was looked up on the chain: that look-up is handed in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias
 
@@ -74,17 +74,11 @@ class RecordProof:
 
     def document(self) -> dict[str, Any]:
         """The proof in JSON, profile ``medaccord/proof/2``."""
-        document: dict[str, Any] = {
+        return {
             "profile": RECORD_PROFILE,
             "pointer": self.pointer.document(),
-            "siblings": [hex_digest(sibling) for sibling in self.siblings],
-            "anchor": self.anchor.document(),
+            **anchoring_members(self.siblings, self.anchor, self.state, self.newest),
         }
-        if self.state is not None:
-            document["state"] = hex_digest(self.state)
-        if self.newest is not None:
-            document["newest"] = self.newest.document()
-        return document
 
     @classmethod
     def parse(cls, document: bytes | str | Mapping[str, Any]) -> Self:
@@ -157,6 +151,21 @@ class LogProof:
             siblings=reader.digests("siblings"),
             anchor=Anchor.parse(reader.raw("anchor")),
         )
+
+
+def anchoring_members(
+    siblings: Iterable[Digest], anchor: Anchor, state: Digest | None, newest: NewestProof | None
+) -> dict[str, Any]:
+    """What ties a record's leaf to the chain, in JSON: the same in a proof and in an envelope."""
+    members: dict[str, Any] = {
+        "siblings": [hex_digest(sibling) for sibling in siblings],
+        "anchor": anchor.document(),
+    }
+    if state is not None:
+        members["state"] = hex_digest(state)
+    if newest is not None:
+        members["newest"] = newest.document()
+    return members
 
 
 def verify_record(record: bytes, proof: RecordProof, is_anchored: IsAnchored) -> None:
