@@ -3,9 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, bindparam, select
 
 from medaccord.core.anchors import Anchor
 from medaccord.core.errors import VerificationFailed
@@ -18,8 +18,15 @@ from medaccord.records.batches import Batch, find_batch, load_leaves
 from medaccord.records.index import load_index
 from medaccord.records.pseudonyms import Owner
 from medaccord.records.sealer import Sealer
+from medaccord.store.tables import record_version
 
-__all__ = ["Anchors", "Evidence", "Standing"]
+__all__ = ["Anchored", "Anchors", "Evidence", "Standing"]
+
+_VERSION: Final = select(record_version).where(
+    record_version.c.owner == bindparam("owner"),
+    record_version.c.record == bindparam("record"),
+    record_version.c.version == bindparam("version"),
+)
 
 _KEPT_BATCHES: Final = 20_000
 """Heads of streams whose batch is known, inclusive: some 500 bytes each."""
@@ -53,6 +60,23 @@ class Standing:
     """
 
     batch: Batch
+    anchor: Anchor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchored:
+    """A version of a record as it lies in the database, and what was anchored of its batch.
+
+    Attributes:
+        row: the version, sealed.
+        batch: what it was imported in.
+        tree: over the leaves of the batch; the version's is at the row's position.
+        anchor: the append of the batch.
+    """
+
+    row: Row[Any]
+    batch: Batch
+    tree: MerkleTree
     anchor: Anchor
 
 
@@ -121,6 +145,30 @@ class Evidence:
             while self._leaves > _KEPT_LEAVES and len(self._trees) > 1:
                 self._leaves -= self._trees.popitem(last=False)[1][0].size
         return made
+
+    def anchored(
+        self, connection: Connection, owner: Owner, record: Digest, version: int
+    ) -> Anchored:
+        """Look up a version of a record, and its anchor.
+
+        Args:
+            connection: a transaction.
+            owner: whose record it is.
+            record: the steward's name for it in the database.
+            version: from 1.
+
+        Raises:
+            VerificationFailed: it is gone, or the chain holds no anchor of its batch.
+        """
+        place = {"owner": owner, "record": record, "version": version}
+        row = connection.execute(_VERSION, place).one_or_none()
+        if row is None:
+            raise VerificationFailed("it is gone from the database")
+        held, tree = self.tree(connection, row.batch_id)
+        anchor = self.anchor_of(held.topic, held.root)
+        if anchor is None:
+            raise VerificationFailed("the chain holds no anchor of its batch")
+        return Anchored(row=row, batch=held, tree=tree, anchor=anchor)
 
     def newest(
         self, connection: Connection, owner: Owner, standing: Standing, name: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine, select
 
 from medaccord.core.canonical import Object, parse_object
 from medaccord.core.descriptor import Descriptor
@@ -31,16 +31,10 @@ from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.records.upgrading import learn
 from medaccord.store import asked_once, reading
-from medaccord.store.tables import batch, record_version
+from medaccord.store.tables import batch
 
 _INDEX_BYTES: Final = 64 * 2**20
 """Of indexes kept open, sealed; opened, an entry of some 500 bytes takes three times as much."""
-
-_ROW: Final = select(record_version).where(
-    record_version.c.owner == bindparam("owner"),
-    record_version.c.record == bindparam("record"),
-    record_version.c.version == bindparam("version"),
-)
 
 __all__ = ["Found", "History", "Record", "RecordRepository"]
 
@@ -298,28 +292,22 @@ class RecordRepository:
     def _checked(self, connection: Connection, found: Found) -> Record:
         entry, name = found.entry, found.descriptor.record
         record = self._names.record(name)
-        place = {"owner": found.owner, "record": record, "version": entry.version}
-        row = connection.execute(_ROW, place).one_or_none()
-        if row is None:
-            raise VerificationFailed("it is gone from the database")
-        held, tree = self._evidence.tree(connection, row.batch_id)
+        stored = self._evidence.anchored(connection, found.owner, record, entry.version)
+        anchor = stored.anchor
         version = VersionId(
             owner=found.owner,
             name=name,
             record=record,
             version=entry.version,
             steward=self._steward,
-            topic=held.topic,
+            topic=stored.batch.topic,
         )
-        opened = open_version(version, row._mapping, self._sealer)
-        anchor = self._evidence.anchor_of(held.topic, held.root)
-        if anchor is None:
-            raise VerificationFailed("the chain holds no anchor of its batch")
+        opened = open_version(version, stored.row._mapping, self._sealer)
         proof = RecordProof(
             pointer=opened.pointer,
-            siblings=tree.proof(row.position),
+            siblings=stored.tree.proof(stored.row.position),
             anchor=anchor,
-            state=held.state,
+            state=stored.batch.state,
         )
         verify_record(opened.content, proof, lambda each: each == anchor)
         if opened.pointer.plaintext != entry.plaintext:

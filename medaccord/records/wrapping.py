@@ -1,9 +1,8 @@
 """Releasing records as envelopes: wrapped to whoever may read them, and not opened here."""
 
 from collections.abc import Iterable
-from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine
 
 from medaccord.core.envelope import Sealed, check_recipient
 from medaccord.core.envelopes import Envelope
@@ -17,15 +16,8 @@ from medaccord.records.repository import Found
 from medaccord.records.sealed_rows import version_context
 from medaccord.records.sealer import Sealer
 from medaccord.store import reading
-from medaccord.store.tables import record_version
 
 __all__ = ["Wrapping"]
-
-_ROW: Final = select(record_version).where(
-    record_version.c.owner == bindparam("owner"),
-    record_version.c.record == bindparam("record"),
-    record_version.c.version == bindparam("version"),
-)
 
 
 class Wrapping:
@@ -82,16 +74,10 @@ class Wrapping:
     def _checked(self, connection: Connection, found: Found, recipient: bytes) -> Envelope:
         entry, name = found.entry, found.descriptor.record
         record = self._names.record(name)
-        place = {"owner": found.owner, "record": record, "version": entry.version}
-        row = connection.execute(_ROW, place).one_or_none()
-        if row is None:
-            raise VerificationFailed("it is gone from the database")
-        held, tree = self._evidence.tree(connection, row.batch_id)
-        if entry.leaf is not None and tree.leaves[row.position] != entry.leaf:
+        stored = self._evidence.anchored(connection, found.owner, record, entry.version)
+        row = stored.row
+        if entry.leaf is not None and stored.tree.leaves[row.position] != entry.leaf:
             raise VerificationFailed("its leaf is another than the index says")
-        anchor = self._evidence.anchor_of(held.topic, held.root)
-        if anchor is None:
-            raise VerificationFailed("the chain holds no anchor of its batch")
         context = version_context(found.owner, record, entry.version)
         receiver = PublicKey(generation=1, key=recipient)
         wrapped = self._sealer.rewrap(found.owner, row._mapping, context, to=receiver)
@@ -100,12 +86,12 @@ class Wrapping:
             record=name,
             version=entry.version,
             steward=self._steward,
-            topic=held.topic,
+            topic=stored.batch.topic,
             context=context,
             sealed=Sealed(ciphertext=row.ciphertext, wrapped_key=wrapped["wrapped_key"]),
-            siblings=tree.proof(row.position),
-            anchor=anchor,
-            state=held.state,
+            siblings=stored.tree.proof(row.position),
+            anchor=stored.anchor,
+            state=stored.batch.state,
             newest=None
             if standing is None
             else self._evidence.newest(connection, found.owner, standing, name),
