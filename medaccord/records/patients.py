@@ -16,9 +16,6 @@ from medaccord.store.tables import patient_account
 
 __all__ = ["PatientAccounts", "accounts_of", "ensure_key"]
 
-_OWNER: Final = select(patient_account.c.patient_ref).where(
-    patient_account.c.account == bindparam("of")
-)
 _OWNERS: Final = select(patient_account.c.account, patient_account.c.patient_ref).where(
     patient_account.c.account.in_(bindparam("of", expanding=True))
 )
@@ -48,7 +45,7 @@ class PatientAccounts:
             # Made in here: an erasure of the patient under way sees the key and the account, or
             # neither.
             ensure_key(self._keys, patient)
-            known = connection.execute(_OWNER, {"of": account}).scalar_one_or_none()
+            known = self.owners_of((account,), connection).get(account)
             if known is None:
                 row = {"account": account, "patient_ref": patient, "enrolled_at": at}
                 connection.execute(insert(patient_account).values(row))
