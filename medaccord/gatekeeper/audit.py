@@ -106,10 +106,6 @@ class Audit:
         self._tallies.close()
         return self._anchors.anchor()
 
-    def count_refusals(self) -> int:
-        """Write the lines of refusals that were counted; see `RefusalTallies.close`."""
-        return self._tallies.close()
-
     def subject(self, account: Address) -> Subject:
         """The log about a patient.
 
@@ -134,16 +130,11 @@ class Audit:
                 line was changed in the database, or is missing there.
         """
         subject = self._log.own() if account == self._steward else self.subject(account)
-        event = Event(
-            requester=self._steward,
-            by=None,
-            action="export-log",
+        event = Event.by_steward(
+            self._steward,
+            "export-log",
             query=form.value,
             outcome="released",
-            reason="",
-            basis="",
-            consent=None,
-            records=(),
             block=self._ledger.tip,
         )
         self._log.append(subject, event)

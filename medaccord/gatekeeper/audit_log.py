@@ -9,7 +9,7 @@ they can be erased and the chain still verifies.
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from sqlalchemy import Connection, Engine, Select, bindparam, insert, select, union_all
 
@@ -61,6 +61,40 @@ class Event:
     records: tuple[str, ...]
     block: BlockRef | None
     request: str | None = field(default_factory=request_id)
+
+    @classmethod
+    def by_steward(
+        cls,
+        steward: Address,
+        action: str,
+        *,
+        query: str,
+        outcome: str,
+        reason: str = "",
+        block: BlockRef | None,
+    ) -> Self:
+        """What the steward itself did, on its own account: no consent, and no record named.
+
+        Args:
+            steward: its account.
+            action: what it did.
+            query: what with.
+            outcome: "released", "refused" or "done".
+            reason: why it was refused; empty where it was not.
+            block: where the chain stood.
+        """
+        return cls(
+            requester=steward,
+            by=None,
+            action=action,
+            query=query,
+            outcome=outcome,
+            reason=reason,
+            basis="",
+            consent=None,
+            records=(),
+            block=block,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +166,6 @@ class AuditLog:
     def own(self) -> Subject:
         """The steward's own log: of requests that concern no patient of its."""
         return self.subject(self._steward, self._own)
-
-    @property
-    def waiting(self) -> int:
-        """How many entries wait for the transaction that is being written."""
-        return self._together.waiting
 
     def append(
         self,

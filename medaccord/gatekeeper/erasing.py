@@ -235,15 +235,11 @@ class Erasing:
             self._log.append(subject, self._event(action, name or "", refused))
 
     def _event(self, action: str, query: str, refused: str = "") -> Event:
-        return Event(
-            requester=self._steward,
-            by=None,
-            action=action,
+        return Event.by_steward(
+            self._steward,
+            action,
             query=query,
             outcome="refused" if refused else "done",
             reason=refused,
-            basis="",
-            consent=None,
-            records=(),
             block=self._ledger.tip,
         )

@@ -59,17 +59,8 @@ class Exporting:
         owner = self._accounts.owner_of(account)
         self._ledger.sync()
         accounts = self._accounts_of(owner)
-        event = Event(
-            requester=self._steward,
-            by=None,
-            action="export",
-            query=form.value,
-            outcome="released",
-            reason="",
-            basis="",
-            consent=None,
-            records=(),
-            block=self._ledger.tip,
+        event = Event.by_steward(
+            self._steward, "export", query=form.value, outcome="released", block=self._ledger.tip
         )
         for each in accounts:
             self._log.append(self._log.subject(each, owner), event)

@@ -109,7 +109,7 @@ def together(
 
 def wait_for(log: AuditLog, waiting: int) -> None:
     until = time.monotonic() + 10
-    while log.waiting < waiting:
+    while log._together.waiting < waiting:
         assert time.monotonic() < until
         time.sleep(0.001)
 
