@@ -7,6 +7,7 @@ MedaccordError
 │ ├ InvalidTerms             the terms of a consent
 │ ├ InvalidScope             a SMART scope
 │ ├ InvalidBundle            a FHIR Bundle
+│ ├ InvalidResource          a FHIR resource that breaks R4, or says what we have no words for
 │ ├ InvalidRequest           a request for access, or the parameters of a call
 │ ├ InvalidSignIn            an EIP-4361 sign-in message
 │ ├ InvalidDeployment        the record of a deployment
@@ -42,6 +43,8 @@ MedaccordError
   └ DeploymentMismatch       the chain, or the code on it, is not what the deployment record says
 """
 
+from collections.abc import Mapping
+
 from medaccord.core.refusals import Refusal
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "InvalidIdentifier",
     "InvalidInput",
     "InvalidRequest",
+    "InvalidResource",
     "InvalidScope",
     "InvalidSetting",
     "InvalidSignIn",
@@ -123,6 +127,20 @@ class InvalidScope(InvalidInput):
 
 class InvalidBundle(InvalidInput):
     """A file or body that is no FHIR Bundle of one patient."""
+
+
+class InvalidResource(InvalidInput):
+    """A FHIR resource that breaks a rule of R4, or says what we have no words for.
+
+    Attributes:
+        faults: Each element at fault by its path, and what is wrong with it; in the order of the
+            paths.
+    """
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        """Name every element at fault."""
+        self.faults = dict(sorted(faults.items()))
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in self.faults.items()))
 
 
 class InvalidRequest(InvalidInput):
