@@ -122,21 +122,31 @@ def destroy(path: Path) -> None:
     flush_folder(path.parent)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, *, of: str | None = None) -> None:
     """Remove what writers that were killed have left, here and in folders of the folder.
 
     No writer may be at work: hold the folder `alone`. Hidden files of others are left alone.
+
+    Args:
+        folder: where.
+        of: only what writers of this one file have left, in the folder itself.
     """
-    within = (each for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+    within = () if of else (each for each in folder.iterdir() if _is_open_folder(each))
     for place in (folder, *within):
         for left in place.iterdir():
             if not _LEFTOVER.fullmatch(left.name):
+                continue
+            if of and left.name[1:].rpartition(".")[0] != of:
                 continue
             # With a second name it is the file itself, which was in place before the kill.
             if left.stat().st_nlink > 1:
                 left.unlink()
             else:
                 destroy(left)
+
+
+def _is_open_folder(path: Path) -> bool:
+    return path.is_dir() and path.name[0] != "."
 
 
 @contextmanager

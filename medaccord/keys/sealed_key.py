@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +27,9 @@ X25519: Final = "medaccord/x25519/1"
 MASTER: Final = "medaccord/master/1"
 """The master keys of a folder of keys; which they are in clear."""
 
+WALLET: Final = "medaccord/wallet/1"
+"""The key that a wallet's file is encrypted under; nothing in clear."""
+
 STANDARD_COST: Final = 2**18
 """scrypt's n: about a second and 256 MiB for each guess, as Ethereum's keystores have it."""
 
@@ -35,6 +38,9 @@ MAX_MEMORY: Final = 2**30
 
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
 """Longest document, in bytes, inclusive."""
+
+Kind: TypeAlias = Literal["medaccord/x25519/1", "medaccord/master/1", "medaccord/wallet/1"]
+"""What a sealed key is the key of."""
 
 _MAX_LANES: Final = 16
 _MAX_BLOCK: Final = 64
@@ -93,14 +99,14 @@ class SealedKey(_Document):
     """One key under one passphrase. Who changes anything in it makes it unreadable.
 
     Attributes:
-        kind: what it holds: `X25519` or `MASTER`.
+        kind: what it holds: `X25519`, `MASTER` or `WALLET`.
         id: a name of its own, a UUID; sealing again makes another.
         public: what stands in clear, hex without 0x; its meaning goes with the kind.
         kdf: how the passphrase becomes a key.
         cipher: the sealed key.
     """
 
-    kind: Literal["medaccord/x25519/1", "medaccord/master/1"]
+    kind: Kind
     id: str
     public: _Hex
     kdf: _Derivation
@@ -112,7 +118,7 @@ class SealedKey(_Document):
         secret: bytes,
         passphrase: Passphrase,
         *,
-        kind: Literal["medaccord/x25519/1", "medaccord/master/1"],
+        kind: Kind,
         public: bytes,
         cost: int = STANDARD_COST,
     ) -> Self:

@@ -1,9 +1,23 @@
-"""A seed phrase: a handful of words from which every account of a person is derived."""
+"""A seed phrase: a handful of words from which every key of a person is derived.
+
+| Path | What |
+|---|---|
+| `m/44'/60'/0'/0/{index}` | the account of a relationship |
+| `m/44'/60'/{n}'/0/{index}` | its controller after the n-th rotation, n from 1 |
+| `m/44'/60'/0'/1/{index}` | its X25519 key, by HKDF |
+| `m/44'/60'/0'/2/{index}` | the key of a guardian, one for each account guarded |
+| `m/44'/60'/0'/3/{index}` | the X25519 key beside that one, by HKDF |
+
+Source: BIP-39 (words), BIP-32 and BIP-44 (paths), RFC 5869 (HKDF).
+"""
 
 from __future__ import annotations
 
 from typing import Final, NoReturn, Self
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_account.hdaccount import generate_mnemonic, key_from_seed, seed_from_mnemonic
 from eth_account.types import Language
 from eth_utils.exceptions import ValidationError
@@ -14,15 +28,25 @@ from medaccord.keys.signer import LocalSigner
 WORDS: Final = 12
 """Words of a fresh phrase: 128 bits of randomness and 4 of checksum."""
 
-_PATH: Final = "m/44'/60'/0'/0/{index}"
-_INDICES: Final = 2**31
+INDICES: Final = 2**31
+"""Indices run from 0 to one below it. Source: BIP-32."""
+
+GAP_LIMIT: Final = 20
+"""So many accounts in a row may stand nowhere on the chain. Source: BIP-44, address gap limit."""
+
+_ACCOUNT: Final = "m/44'/60'/{rotations}'/0/{index}"
+_BESIDE_ACCOUNT: Final = "m/44'/60'/0'/1/{index}"
+_GUARDIAN: Final = "m/44'/60'/0'/2/{index}"
+_BESIDE_GUARDIAN: Final = "m/44'/60'/0'/3/{index}"
+_X25519_INFO: Final = b"medaccord/x25519/1"
 
 
 class Seed:
     """A seed phrase. Whoever reads the words is the person: keep them on paper.
 
     A person uses a fresh account for every relationship, so that nobody sees that two of them
-    belong together. Source: BIP-39 (words), BIP-32 and BIP-44 (accounts).
+    belong together. Every method that takes an index or a number of rotations takes them from 0 to
+    2**31 - 1, and raises InvalidInput for any other.
     """
 
     __slots__ = ("_seed", "_words")
@@ -57,21 +81,41 @@ class Seed:
         return cls(words)
 
     def account(self, index: int) -> LocalSigner:
-        """The account of an index, the same one every time.
+        """The account of an index, the same one every time."""
+        return self.controller(index, 0)
+
+    def controller(self, index: int, rotations: int) -> LocalSigner:
+        """The key that acts for an account after so many rotations; the account's own after none.
 
         Args:
-            index: from 0 to 2**31 - 1.
-
-        Raises:
-            InvalidInput: the index is outside that.
+            index: of the account.
+            rotations: how often it was handed to another key of this phrase.
         """
-        if not 0 <= index < _INDICES:
-            raise InvalidInput(f"account {index} of a seed phrase: indices run from 0 to 2**31 - 1")
-        return LocalSigner.unsafe_from_key(key_from_seed(self._seed, _PATH.format(index=index)))
+        return LocalSigner.unsafe_from_key(self._derive(_ACCOUNT, index=index, rotations=rotations))
+
+    def x25519(self, index: int) -> X25519PrivateKey:
+        """The X25519 key beside the account of an index; it stays when the account is rotated."""
+        return _x25519(self._derive(_BESIDE_ACCOUNT, index=index))
+
+    def guardian(self, index: int) -> LocalSigner:
+        """The key of a guardian; use one for each account guarded, so that nothing ties them."""
+        return LocalSigner.unsafe_from_key(self._derive(_GUARDIAN, index=index))
+
+    def guardian_x25519(self, index: int) -> X25519PrivateKey:
+        """The X25519 key beside the key of a guardian."""
+        return _x25519(self._derive(_BESIDE_GUARDIAN, index=index))
 
     def unsafe_words(self) -> str:
         """The words, to be shown to their owner once. Unsafe: never log or store them."""
         return self._words
+
+    def _derive(self, path: str, **numbers: int) -> bytes:
+        for name, number in numbers.items():
+            if not 0 <= number < INDICES:
+                raise InvalidInput(
+                    f"{name} {number} of a seed phrase: they run from 0 to 2**31 - 1"
+                )
+        return key_from_seed(self._seed, path.format(**numbers))
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuse to be pickled or copied."""
@@ -80,3 +124,9 @@ class Seed:
     def __repr__(self) -> str:
         """Say what it is, never the words."""
         return "Seed(…)"
+
+
+def _x25519(key: bytes) -> X25519PrivateKey:
+    """Apart from the key it is made of: neither signs or opens with the other."""
+    secret = HKDF(algorithm=SHA256(), length=32, salt=None, info=_X25519_INFO).derive(key)
+    return X25519PrivateKey.from_private_bytes(secret)

@@ -1,4 +1,4 @@
-"""Runs an operation on a key store and kills it before each of its steps on the disk, in turn.
+"""Runs an operation on keys, and kills it before each of its steps on the disk, in turn.
 
 Run it as a program, with an operation's name and an empty folder: it forks, and what forks must
 have one thread only. It prints how many steps there were.
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medaccord.core.errors import InvalidInput, WrongPassphrase
-from medaccord.keys import FolderPatientKeys, Keystore, LocalSigner, StewardSecrets
+from medaccord.core.errors import InvalidInput, KeyMissing, WrongPassphrase
+from medaccord.keys import FolderPatientKeys, Keystore, LocalSigner, StewardSecrets, Wallet
 from medaccord.keys.key_folder import KeyFolder
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.protection import change_passphrase, protect, renew_master
@@ -155,8 +155,89 @@ def erasing(folder: Path, step: int) -> bool:
     return died
 
 
+# --- Wallets
+
+WORDS = "test test test test test test test test test test test junk"
+
+
+def filled_wallet(folder: Path) -> Wallet:
+    wallet = Wallet.restore(WORDS, folder / "wallet.json", OLD, cost=CHEAP)
+    wallet.settle((), next_index=0)
+    wallet.new_account()
+    wallet.import_account(LocalSigner.create())
+    return wallet
+
+
+def reopened(folder: Path) -> Wallet:
+    wallet = Wallet.open(folder / "wallet.json", OLD)
+    assert leftovers(folder) == []
+    return wallet
+
+
+def making(folder: Path, step: int) -> bool:
+    died = killed(lambda: Wallet.create(folder / "wallet.json", OLD, cost=CHEAP), folder, step)
+    try:
+        assert reopened(folder).accounts() == ()
+    except KeyMissing:
+        assert died
+        Wallet.create(folder / "wallet.json", OLD, cost=CHEAP)
+        assert reopened(folder).accounts() == ()
+    return died
+
+
+def giving(folder: Path, step: int) -> bool:
+    before = filled_wallet(folder).accounts()
+    given = folder.parent / "given"
+    given.unlink(missing_ok=True)
+
+    def give() -> None:
+        new = Wallet.open(folder / "wallet.json", OLD).new_account()
+        given.write_text(str(new.index))
+
+    died = killed(give, folder, step)
+    wallet = reopened(folder)
+    assert wallet.accounts()[: len(before)] == before
+    following = wallet.new_account()
+    assert following.index == len(wallet.accounts()) - 1
+    assert wallet.signer(before[1].account).address == before[1].account
+    if given.exists():
+        assert following.index == int(given.read_text()) + 1
+    return died
+
+
+def rotating(folder: Path, step: int) -> bool:
+    wallet = filled_wallet(folder)
+    imported = wallet.accounts()[1].account
+    controller = wallet.next_signer(imported).address
+    died = killed(lambda: wallet.rotated(imported, controller), folder, step)
+    wallet = reopened(folder)
+    assert wallet.signer(imported).address in (imported, controller)
+    wallet.rotated(imported, controller)
+    assert reopened(folder).signer(imported).address == controller
+    return died
+
+
+def rewording_wallet(folder: Path, step: int) -> bool:
+    wallet = filled_wallet(folder)
+    before = wallet.accounts()
+    died = killed(lambda: wallet.change_passphrase(NEW, cost=CHEAP), folder, step)
+    try:
+        changed = Wallet.open(folder / "wallet.json", NEW)
+    except WrongPassphrase:
+        assert died
+        changed = Wallet.open(folder / "wallet.json", OLD)
+        changed.change_passphrase(NEW, cost=CHEAP)
+    assert changed.accounts() == before
+    assert leftovers(folder) == []
+    return died
+
+
 OPERATIONS = {
-    each.__name__: each for each in (protecting, renewing, changing, creating, rewording, erasing)
+    each.__name__: each
+    for each in (
+        *(protecting, renewing, changing, creating, rewording, erasing),
+        *(making, giving, rotating, rewording_wallet),
+    )
 }
 
 
@@ -164,7 +245,7 @@ def main() -> None:
     operation, folder = OPERATIONS[sys.argv[1]], Path(sys.argv[2])
     step = 0
     while operation(folder, step):
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # it may not have come to make it
         step += 1
     print(step)
 

@@ -66,7 +66,7 @@ def test_refusal_does_not_repeat_the_words() -> None:
 
 @pytest.mark.parametrize("index", [-1, 2**31])
 def test_account_is_refused_when_the_index_is_out_of_range(index: int) -> None:
-    with pytest.raises(InvalidInput, match="indices run from 0"):
+    with pytest.raises(InvalidInput, match="they run from 0"):
         Seed.parse(WORDS).account(index)
 
 
