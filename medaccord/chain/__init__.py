@@ -13,7 +13,12 @@ from medaccord.chain.deployment import (
     connect,
     deploy,
 )
-from medaccord.chain.guardians import GuardianApproval, GuardianCircle
+from medaccord.chain.guardians import (
+    GuardianApproval,
+    GuardianCircle,
+    GuardianPlace,
+    RevealedCircle,
+)
 from medaccord.chain.network import Clock, Network, utc_now
 from medaccord.chain.powers import Power, Role
 from medaccord.chain.sender import Pending, Receipt, Sender
@@ -27,10 +32,12 @@ __all__ = [
     "FounderAdmission",
     "GuardianApproval",
     "GuardianCircle",
+    "GuardianPlace",
     "Network",
     "Pending",
     "Power",
     "Receipt",
+    "RevealedCircle",
     "Role",
     "Sender",
     "actions",

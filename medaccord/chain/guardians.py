@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Address, Digest, digest
-from medaccord.core.merkle import MerkleTree, leaf_hash
+from medaccord.core.merkle import MerkleTree, leaf_hash, verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,59 @@ class GuardianApproval:
             "proof": self.proof,
             "signature": self.signature,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealedCircle:
+    """What a recovery reveals of a circle, and its guardians are told: not who they are.
+
+    Attributes:
+        root: of the tree of guardians.
+        threshold: how many of them it takes, from 1 to 255.
+    """
+
+    root: Digest
+    threshold: int
+
+    @property
+    def commitment(self) -> Digest:
+        """What the account names on the chain."""
+        return digest(keccak(encode(["bytes32", "uint8"], [self.root, self.threshold])))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardianPlace:
+    """The place of one guardian in a circle, which that guardian can prove without the others.
+
+    Attributes:
+        guardian: who.
+        salt: of the guardian, 32 bytes.
+        proof: the siblings from its leaf to the root.
+        circle: the circle it is in.
+    """
+
+    guardian: Address
+    salt: Digest
+    proof: tuple[Digest, ...]
+    circle: RevealedCircle
+
+    def check(self) -> None:
+        """Check that the guardian is in the circle.
+
+        Raises:
+            ProofMismatch: it is not.
+        """
+        verify(self.circle.root, _leaf(self.guardian, self.salt), self.proof)
+
+    def approval(self, signature: bytes = b"") -> GuardianApproval:
+        """Prove that the guardian is one, beside what it signed.
+
+        Args:
+            signature: of the guardian; empty where the guardian sends the transaction.
+        """
+        return GuardianApproval(
+            guardian=self.guardian, salt=self.salt, proof=self.proof, signature=signature
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +127,29 @@ class GuardianCircle:
         return self._tree().root
 
     @property
+    def revealed(self) -> RevealedCircle:
+        """What a recovery reveals of it."""
+        return RevealedCircle(root=self.root, threshold=self.threshold)
+
+    @property
     def commitment(self) -> Digest:
         """What the account names on the chain."""
-        return digest(keccak(encode(["bytes32", "uint8"], [self.root, self.threshold])))
+        return self.revealed.commitment
+
+    def place(self, guardian: Address) -> GuardianPlace:
+        """The place of somebody.
+
+        Raises:
+            InvalidInput: nobody of the circle.
+        """
+        if guardian not in self.salts:
+            raise InvalidInput(f"{guardian} is no guardian")
+        return GuardianPlace(
+            guardian=guardian,
+            salt=self.salts[guardian],
+            proof=self._tree().proof(sorted(self.salts).index(guardian)),
+            circle=self.revealed,
+        )
 
     def approval(self, guardian: Address, signature: bytes = b"") -> GuardianApproval:
         """Prove that somebody is a guardian, beside what they signed.
@@ -88,15 +161,11 @@ class GuardianCircle:
         Raises:
             InvalidInput: nobody of the circle.
         """
-        if guardian not in self.salts:
-            raise InvalidInput(f"{guardian} is no guardian")
-        return GuardianApproval(
-            guardian=guardian,
-            salt=self.salts[guardian],
-            proof=self._tree().proof(sorted(self.salts).index(guardian)),
-            signature=signature,
-        )
+        return self.place(guardian).approval(signature)
 
     def _tree(self) -> MerkleTree:
-        kinds = ["address", "bytes32"]
-        return MerkleTree([leaf_hash(kinds, member) for member in sorted(self.salts.items())])
+        return MerkleTree([_leaf(*member) for member in sorted(self.salts.items())])
+
+
+def _leaf(guardian: Address, salt: Digest) -> Digest:
+    return leaf_hash(["address", "bytes32"], [guardian, salt])

@@ -304,9 +304,10 @@ class Wallet:
 
         self._change(step)
 
-    def circles(self, account: Address) -> tuple[KeptCircle, ...]:
-        """Guardians that were ever chosen for an account, the latest last."""
-        return tuple(each for each in self._state().circles if each.account == account)
+    def circles(self, account: Address | None = None) -> tuple[KeptCircle, ...]:
+        """Guardians that were ever chosen for an account, or for any of them, the latest last."""
+        circles = self._state().circles
+        return tuple(each for each in circles if account in (None, each.account))
 
     def new_guardianship(self) -> Guardianship:
         """A fresh key, to be a guardian with: one for each account guarded.

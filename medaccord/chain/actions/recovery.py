@@ -9,7 +9,7 @@ from medaccord.chain.actions.defaults import deadline_or, nonce_or
 from medaccord.chain.actions.invocation import Invocation
 from medaccord.chain.actions.registry import NonceKey
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.guardians import GuardianApproval, GuardianCircle
+from medaccord.chain.guardians import GuardianApproval, GuardianCircle, RevealedCircle
 from medaccord.chain.values import seconds
 from medaccord.core.identifiers import Address, Digest
 from medaccord.core.typed_data import TypedData, typed
@@ -81,7 +81,7 @@ def start_recovery(
     account: Address,
     new_controller: Address,
     deadline: datetime,
-    circle: GuardianCircle,
+    circle: GuardianCircle | RevealedCircle,
     approvals: Iterable[GuardianApproval],
     nonce: int | None = None,
 ) -> Invocation:
@@ -137,7 +137,7 @@ def cancel_recovery(
     contracts: Contracts,
     *,
     account: Address,
-    circle: GuardianCircle,
+    circle: GuardianCircle | RevealedCircle,
     approval: GuardianApproval,
     by: Address | None = None,
     nonce: int | None = None,

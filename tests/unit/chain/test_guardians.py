@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from medaccord.chain import GuardianCircle
-from medaccord.core.errors import InvalidInput
+from medaccord.core.errors import InvalidInput, ProofMismatch
 from medaccord.core.identifiers import Address, Digest, digest
 from medaccord.core.merkle import leaf_hash, verify
 from medaccord.keys import LocalSigner
@@ -51,3 +53,17 @@ def test_approval_is_refused_when_not_a_guardian(circle: GuardianCircle) -> None
 def test_circle_is_refused_when_the_threshold_cannot_be(threshold: int) -> None:
     with pytest.raises(InvalidInput, match=f"{threshold} of 5 guardians"):
         GuardianCircle(salts=SALTS, threshold=threshold)
+
+
+@pytest.mark.parametrize("guardian", SALTS)
+def test_place_is_proven_without_the_others(circle: GuardianCircle, guardian: Address) -> None:
+    place = circle.place(guardian)
+    place.check()
+    assert place.circle.commitment == circle.commitment
+    assert place.approval(b"signed") == circle.approval(guardian, b"signed")
+
+
+def test_place_is_refused_when_it_is_another_guardians(circle: GuardianCircle) -> None:
+    one, other = (circle.place(guardian) for guardian in list(SALTS)[:2])
+    with pytest.raises(ProofMismatch, match="not under the root"):
+        replace(one, guardian=other.guardian).check()
