@@ -24,26 +24,29 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from medaccord.core.audit import AuditEntry
 from medaccord.core.documents import instant_text
 from medaccord.core.identifiers import AccountId, Address, hex_digest
 from medaccord.core.purposes import PURPOSE_SYSTEM, Purpose
 from medaccord.core.refusal_count import COUNTED
-from medaccord.fhir.search import ACCOUNT_SYSTEM
+from medaccord.fhir.naming import (
+    CONSENT_SYSTEM,
+    TERMINOLOGY,
+    Element,
+    account,
+    coding,
+    concept,
+    identified,
+    record_version,
+)
 
-__all__ = ["CONSENT_SYSTEM", "Keeper", "audit_events"]
-
-Event: TypeAlias = dict[str, Any]
-
-CONSENT_SYSTEM: Final = "https://medaccord.example/fhir/NamingSystem/consent"
-"""The system of an identifier that is a consent's id."""
+__all__ = ["Keeper", "audit_events"]
 
 _BALP: Final = "https://profiles.ihe.net/ITI/BALP/"
 _PROFILE: Final = f"{_BALP}StructureDefinition/IHE.BasicAudit."
 _DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
-_TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem/"
 _ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 _SUCCESS: Final = "0"
@@ -86,7 +89,7 @@ class Keeper:
     url: str | None = None
 
 
-def audit_events(entry: AuditEntry, keeper: Keeper) -> tuple[Event, ...]:
+def audit_events(entry: AuditEntry, keeper: Keeper) -> tuple[Element, ...]:
     """The AuditEvents that a line stands for: one, or two where it was decided on and released."""
     event = _Line(entry, keeper)
     if entry.action in _OWN:
@@ -105,7 +108,7 @@ class _Line:
         self._keeper = keeper
         self._of_patient = keeper.patient != keeper.steward
         self._asked, purpose = _purpose_in(entry)
-        self._purposes = [] if purpose is None else [_concept(PURPOSE_SYSTEM, purpose.value)]
+        self._purposes = [] if purpose is None else [concept(PURPOSE_SYSTEM, purpose.value)]
 
     @property
     def is_read(self) -> bool:
@@ -113,7 +116,7 @@ class _Line:
 
     # --- The events ---
 
-    def read(self) -> Event:
+    def read(self) -> Element:
         """PatientRead: data flows from us, the source, to the client, the destination."""
         entry = self._entry
         return self._event(
@@ -128,16 +131,16 @@ class _Line:
             ],
             entities=[
                 {
-                    "what": _record(entry.records[0]),
-                    "type": _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object"),
-                    "role": _coding(f"{_TERMINOLOGY}object-role", "4", "Domain Resource"),
+                    "what": record_version(entry.records[0]),
+                    "type": coding(f"{TERMINOLOGY}audit-entity-type", "2", "System Object"),
+                    "role": coding(f"{TERMINOLOGY}object-role", "4", "Domain Resource"),
                 },
                 *self._patient(),
                 *self._request(),
             ],
         )
 
-    def query(self) -> Event:
+    def query(self) -> Element:
         """PatientQuery: the question flows from the client, the source, to us."""
         entry = self._entry
         subtypes = _QUERIES.get(entry.action) or _READS.get(entry.action) or ("operation",)
@@ -154,8 +157,8 @@ class _Line:
             ],
             entities=[
                 {
-                    "type": _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object"),
-                    "role": _coding(f"{_TERMINOLOGY}object-role", "24", "Query"),
+                    "type": coding(f"{TERMINOLOGY}audit-entity-type", "2", "System Object"),
+                    "role": coding(f"{TERMINOLOGY}object-role", "24", "Query"),
                     "query": base64.b64encode(self._asked.encode()).decode(),
                 },
                 *self._patient(),
@@ -164,7 +167,7 @@ class _Line:
             ],
         )
 
-    def decision(self) -> Event:
+    def decision(self) -> Element:
         """AuthZconsent, or the same without a consent, outside that profile."""
         entry = self._entry
         on_consent = entry.consent is not None and entry.basis != "emergency" and self._of_patient
@@ -173,7 +176,7 @@ class _Line:
             "110113",
             name="Security Alert",
             profile="AuthZconsent" if on_consent else None,
-            subtypes=[_coding(f"{_BALP}CodeSystem/AuthZsubType", kind)],
+            subtypes=[coding(f"{_BALP}CodeSystem/AuthZsubType", kind)],
             action="E",
             agents=[self._application(), self._user(), self._organisation(), self._authorizer()],
             entities=[*self._patient(), *([self._consent()] if on_consent else ())],
@@ -181,7 +184,7 @@ class _Line:
         event["id"] += "-decision" if entry.outcome == "released" else ""
         return event
 
-    def own(self) -> Event:
+    def own(self) -> Element:
         """What the steward did with the patient's data."""
         entry = self._entry
         code, name, event, action = _OWN[entry.action]
@@ -190,14 +193,14 @@ class _Line:
             code,
             name=name,
             profile=None,
-            subtypes=[_coding(f"{_TERMINOLOGY}iso-21089-lifecycle", event)],
+            subtypes=[coding(f"{TERMINOLOGY}iso-21089-lifecycle", event)],
             action=action,
             agents=[{**self._authorizer(), "requestor": True}],
             entities=[
                 *self._patient(),
                 {
                     "what": what,
-                    "type": _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object"),
+                    "type": coding(f"{TERMINOLOGY}audit-entity-type", "2", "System Object"),
                     "description": entry.action,
                 },
             ],
@@ -208,18 +211,18 @@ class _Line:
         code: str,
         *,
         profile: str | None,
-        subtypes: list[Event],
+        subtypes: list[Element],
         action: str,
-        agents: list[Event],
-        entities: list[Event],
+        agents: list[Element],
+        entities: list[Element],
         name: str = "RESTful Operation",
-    ) -> Event:
+    ) -> Element:
         entry = self._entry
         is_rest = code == "rest"
-        event: Event = {
+        event: Element = {
             "resourceType": "AuditEvent",
             "id": f"line-{entry.number}",
-            "type": _coding(f"{_TERMINOLOGY}audit-event-type" if is_rest else _DCM, code, name),
+            "type": coding(f"{TERMINOLOGY}audit-event-type" if is_rest else _DCM, code, name),
             "subtype": subtypes,
             "action": action,
             "recorded": instant_text(entry.at),
@@ -227,7 +230,7 @@ class _Line:
             "agent": agents,
             "source": {
                 "observer": self._steward(),
-                "type": [_coding(f"{_TERMINOLOGY}security-source-type", "4", "Application Server")],
+                "type": [coding(f"{TERMINOLOGY}security-source-type", "4", "Application Server")],
             },
             "entity": entities,
         }
@@ -243,31 +246,29 @@ class _Line:
 
     # --- Who took part ---
 
-    def _server(self, code: str, name: str) -> Event:
+    def _server(self, code: str, name: str) -> Element:
         address = self._keeper.url
         return {
-            "type": _concept(_DCM, code, name),
+            "type": concept(_DCM, code, name),
             "who": self._steward(),
             "requestor": False,
             "network": _unknown() if address is None else {"address": address, "type": "5"},
         }
 
-    def _client(self, code: str, name: str) -> Event:
+    def _client(self, code: str, name: str) -> Element:
         return {
-            "type": _concept(_DCM, code, name),
+            "type": concept(_DCM, code, name),
             "who": self._account(self._entry.by or self._entry.requester),
             "requestor": False,
             "network": _unknown(),
         }
 
-    def _application(self) -> Event:
+    def _application(self) -> Element:
         return self._client("110150", "Application")
 
-    def _user(self) -> Event:
-        user: Event = {
-            "type": _concept(
-                f"{_TERMINOLOGY}v3-ParticipationType", "IRCP", "information recipient"
-            ),
+    def _user(self) -> Element:
+        user: Element = {
+            "type": concept(f"{TERMINOLOGY}v3-ParticipationType", "IRCP", "information recipient"),
             "who": self._account(self._entry.requester),
             "requestor": True,
         }
@@ -275,64 +276,59 @@ class _Line:
             user["purposeOfUse"] = self._purposes
         return user
 
-    def _organisation(self) -> Event:
+    def _organisation(self) -> Element:
         return {
-            "type": _concept(f"{_TERMINOLOGY}v3-RoleClass", "PROV", "healthcare provider"),
+            "type": concept(f"{TERMINOLOGY}v3-RoleClass", "PROV", "healthcare provider"),
             "who": self._account(self._entry.requester),
             "requestor": False,
         }
 
-    def _authorizer(self) -> Event:
+    def _authorizer(self) -> Element:
         return {
-            "type": _concept(
-                f"{_TERMINOLOGY}extra-security-role-type", "authserver", "authorization server"
+            "type": concept(
+                f"{TERMINOLOGY}extra-security-role-type", "authserver", "authorization server"
             ),
             "who": self._steward(),
             "requestor": False,
         }
 
-    def _steward(self) -> Event:
-        return {"identifier": {"system": ACCOUNT_SYSTEM, "value": str(self._keeper.steward)}}
+    def _steward(self) -> Element:
+        return account(self._keeper.steward)
 
-    def _account(self, account: Address | None) -> Event:
-        if account is None:
+    def _account(self, of: Address | None) -> Element:
+        if of is None:
             return {"display": "nobody who could show who it is"}
-        named = AccountId(chain_id=self._keeper.steward.chain_id, address=account)
-        return {"identifier": {"system": ACCOUNT_SYSTEM, "value": str(named)}}
+        return account(AccountId(chain_id=self._keeper.steward.chain_id, address=of))
 
     # --- What it was about ---
 
-    def _patient(self) -> list[Event]:
+    def _patient(self) -> list[Element]:
         """The patient; none in the steward's own log."""
         if not self._of_patient:
             return []
-        who = {"system": ACCOUNT_SYSTEM, "value": str(self._keeper.patient)}
         return [
             {
-                "what": {"type": "Patient", "identifier": who},
-                "type": _coding(f"{_TERMINOLOGY}audit-entity-type", "1", "Person"),
-                "role": _coding(f"{_TERMINOLOGY}object-role", "1", "Patient"),
+                "what": account(self._keeper.patient, "Patient"),
+                "type": coding(f"{TERMINOLOGY}audit-entity-type", "1", "Person"),
+                "role": coding(f"{TERMINOLOGY}object-role", "1", "Patient"),
             }
         ]
 
-    def _consent(self) -> Event:
+    def _consent(self) -> Element:
         consent = "" if self._entry.consent is None else hex_digest(self._entry.consent)
         return {
-            "what": {
-                "type": "Consent",
-                "identifier": {"system": CONSENT_SYSTEM, "value": consent},
-            },
-            "type": _coding("http://hl7.org/fhir/resource-types", "Consent", "Consent"),
+            "what": identified(CONSENT_SYSTEM, consent, "Consent"),
+            "type": coding("http://hl7.org/fhir/resource-types", "Consent", "Consent"),
         }
 
-    def _request(self) -> list[Event]:
+    def _request(self) -> list[Element]:
         """The id of the request, which its answer named as well."""
         if self._entry.request is None:
             return []
         return [
             {
                 "what": {"identifier": {"value": self._entry.request}},
-                "type": _coding(f"{_BALP}CodeSystem/BasicAuditEntityType", "XrequestId"),
+                "type": coding(f"{_BALP}CodeSystem/BasicAuditEntityType", "XrequestId"),
             }
         ]
 
@@ -346,33 +342,19 @@ def _purpose_in(entry: AuditEntry) -> tuple[str, Purpose | None]:
         return entry.query, None
 
 
-def _record(version: str) -> Event:
-    name, _, number = version.rpartition("/")
-    return {"reference": f"{name}/_history/{number}", "type": name.partition("/")[0]}
-
-
-def _released(version: str) -> Event:
+def _released(version: str) -> Element:
     """A record in the answer to a query, of a type of entity that the profile leaves free."""
     kind = version.partition("/")[0]
     return {
-        "what": _record(version),
-        "type": _coding("http://hl7.org/fhir/resource-types", kind),
-        "role": _coding(f"{_TERMINOLOGY}object-role", "4", "Domain Resource"),
+        "what": record_version(version),
+        "type": coding("http://hl7.org/fhir/resource-types", kind),
+        "role": coding(f"{TERMINOLOGY}object-role", "4", "Domain Resource"),
     }
 
 
-def _restful(codes: tuple[str, ...]) -> list[Event]:
-    return [_coding("http://hl7.org/fhir/restful-interaction", code, code) for code in codes]
+def _restful(codes: tuple[str, ...]) -> list[Element]:
+    return [coding("http://hl7.org/fhir/restful-interaction", code, code) for code in codes]
 
 
-def _coding(system: str, code: str, display: str | None = None) -> Event:
-    coding = {"system": system, "code": code}
-    return coding if display is None else {**coding, "display": display}
-
-
-def _concept(system: str, code: str, display: str | None = None) -> Event:
-    return {"coding": [_coding(system, code, display)]}
-
-
-def _unknown() -> Event:
+def _unknown() -> Element:
     return {"_address": {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]}}
