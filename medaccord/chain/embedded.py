@@ -5,22 +5,29 @@ Any number of threads may share it; every block is dated by the chain's own cloc
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from eth_account import Account
 from eth_utils.currency import to_wei
 from web3 import Web3
+from web3.types import RPCEndpoint, RPCResponse
 
 from medaccord.chain.embedded_node import CHAIN_ID, EmbeddedNode
+from medaccord.chain.embedded_wire import written
 from medaccord.chain.network import Clock, Network, utc_now
 from medaccord.core.identifiers import Address
 from medaccord.keys.signer import LocalSigner
 
 _ALLOWANCE: Final = to_wei(100, "ether")
+
+_SHORTEST_PERIOD: Final = timedelta(seconds=1)
+_LOOK: Final = timedelta(milliseconds=20)
+"""Between two looks for what waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,53 @@ class EmbeddedChain:
                 if not already and self._node.waiting:
                     self._node.mine()
 
+    @contextmanager
+    def mining_on_time(self, period: timedelta | None = None) -> Iterator[None]:
+        """Mine on a thread until the block ends, so that no block is dated ahead of the clock.
+
+        Programs elsewhere measure by clocks of their own, which `clock` cannot reach.
+
+        Args:
+            period: between two blocks, which may be empty, a second or more; unless given, what
+                waits is mined at once, but not twice within a second.
+        """
+        if period is not None and period < _SHORTEST_PERIOD:
+            raise ValueError(f"blocks are at least {_SHORTEST_PERIOD} apart, not {period}")
+        pause = (_LOOK if period is None else period).total_seconds()
+        ended = threading.Event()
+
+        def mine() -> None:
+            while not ended.wait(pause):
+                with self._node.lock:
+                    if period is not None or (self._node.waiting and self._is_due()):
+                        self._node.mine()
+
+        with self.mining_paused():
+            miner = threading.Thread(target=mine, name="embedded-miner", daemon=True)
+            miner.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                miner.join()
+
+    def answer(self, method: str, params: list[Any]) -> RPCResponse:
+        """Answer a call of JSON-RPC as a node on a network does: for programs elsewhere.
+
+        Args:
+            method: such as `eth_getBlockByNumber`.
+            params: as JSON has them.
+
+        Raises:
+            Exception: of any kind, where a parameter is not what the chain's libraries expect.
+        """
+        request = self._node.request_func(self._web3, self._web3.middleware_onion)
+        with self._node.lock:
+            said = request(RPCEndpoint(method), params)
+            if "result" in said:
+                said["result"] = written(method, said["result"])
+            return said
+
     def fund(self, account: Address, wei: int = _ALLOWANCE) -> None:
         """Give money to an account.
 
@@ -138,6 +192,10 @@ class EmbeddedChain:
         with self._node.lock:
             self._node.revert(snapshot.block_hash)
             self._offset = snapshot.offset
+
+    def _is_due(self) -> bool:
+        """Whether a block mined now is dated by the clock, not ahead of it."""
+        return int(self._now().timestamp()) > self._node.head_timestamp
 
     def _now(self) -> datetime:
         return self._wall() + self._offset

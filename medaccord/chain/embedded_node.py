@@ -21,7 +21,7 @@ from web3.types import RPCEndpoint, RPCError, RPCResponse
 from medaccord.chain.network import Clock
 
 try:
-    from eth.abc import BlockHeaderAPI, SignedTransactionAPI, StateAPI
+    from eth.abc import BlockAPI, BlockHeaderAPI, SignedTransactionAPI, StateAPI
     from eth.exceptions import HeaderNotFound
     from eth.exceptions import TransactionNotFound as UnknownTransaction
     from eth.rlp.headers import BlockHeader
@@ -35,6 +35,7 @@ try:
         serialize_transaction_receipt,
     )
     from eth_tester.exceptions import (  # type: ignore[import-untyped]  # the same
+        BlockNotFound,
         TransactionFailed,
         TransactionNotFound,
     )
@@ -50,6 +51,9 @@ except ModuleNotFoundError as error:
 
 CHAIN_ID: Final = 1337
 """Chain id of an embedded chain, the one Ape calls `local`."""
+
+_HASH_LENGTH: Final = 66
+"""Of a hash in hexadecimal."""
 
 _REVERTED: Final = 3
 _REFUSED: Final = -32000
@@ -191,16 +195,24 @@ class EmbeddedNode(EthereumTesterProvider):
             except TransactionFailed as error:
                 message, data = _revert(error)
                 return _error(_REVERTED, message, data)
-            except (ValidationError, TesterValidationError) as error:
+            except (ValidationError, TesterValidationError, BlockNotFound) as error:
                 return _error(_REFUSED, str(error))
 
     def mine(self) -> None:
-        """Mine one block of what waits, without what can no longer be paid for."""
+        """Mine one block of what waits and fits, without what can no longer be paid for."""
         waiting, self.waiting = self.waiting, []
+        chain = self._backend.chain
         self._date_block()
         for transaction in waiting:
+            block = chain.header
+            if (
+                self.waiting
+                or block.gas_used + transaction.gas > block.gas_limit >= transaction.gas
+            ):
+                self.waiting.append(transaction)  # in their order, or nonces would have gaps
+                continue
             with suppress(ValidationError):
-                self._backend.chain.apply_transaction(transaction)
+                chain.apply_transaction(transaction)
         self._backend.mine_blocks()
 
     def revert(self, block_hash: bytes) -> None:
@@ -213,18 +225,28 @@ class EmbeddedNode(EthereumTesterProvider):
         transaction = chain.get_transaction_builder().decode(bytes.fromhex(raw[2:]))
         if transaction.chain_id != CHAIN_ID:  # py-evm does not look
             raise ValidationError(f"signed for chain {transaction.chain_id}, this is {CHAIN_ID}")
+        if any(each.hash == transaction.hash for each in self.waiting):
+            raise ValidationError("already known")
         expected = self._next_nonce(transaction.sender)
         if transaction.nonce != expected:
             which = "low" if transaction.nonce < expected else "high"
             told = f"nonce too {which}: nonce {transaction.nonce} where {expected} is next"
             raise ValidationError(told)
         if self.paused:
+            self._check_purse(transaction)
             self.waiting.append(transaction)
         else:
             self._date_block()
             chain.apply_transaction(transaction)
             self._backend.mine_blocks()
         return "0x" + str(transaction.hash.hex())
+
+    def _check_purse(self, transaction: SignedTransactionAPI) -> None:
+        """Refuse what could not be paid for now, as a node does before it lets it wait."""
+        needed = transaction.value + transaction.gas * transaction.max_fee_per_gas
+        held = self._backend.get_balance(transaction.sender)
+        if held < needed:
+            raise ValidationError(f"insufficient funds for gas * price + value: {held} < {needed}")
 
     def _date_block(self) -> None:
         """Date the next block now: py-evm dated it as the one before was mined."""
@@ -240,17 +262,26 @@ class EmbeddedNode(EthereumTesterProvider):
             return hex(self._next_nonce(bytes.fromhex(account[2:])))
         return hex(self._tester.get_nonce(account, block))
 
-    def _block_receipts(self, block_hash: str) -> list[Any]:
-        try:
-            block = self._backend.chain.get_block_by_hash(bytes.fromhex(block_hash[2:]))
-        except HeaderNotFound as error:
-            raise ValidationError(f"no block {block_hash}") from error
+    def _block_receipts(self, named: str) -> list[Any]:
+        block = self._block(named)
         assert result_formatters is not None  # web3 says it might be, and always sets it
         written = result_formatters[RPCEndpoint("eth_getTransactionReceipt")]
         return [
             written(self._tester.get_transaction_receipt("0x" + each.hash.hex()))
             for each in block.transactions
         ]
+
+    def _block(self, named: str) -> BlockAPI:
+        """A mined block, by its hash or number in hexadecimal, or by name."""
+        chain = self._backend.chain
+        try:
+            if len(named) == _HASH_LENGTH:
+                return cast(BlockAPI, chain.get_block_by_hash(bytes.fromhex(named[2:])))
+            head = chain.get_canonical_head().block_number
+            number = {"earliest": 0}.get(named, head) if named.isalpha() else int(named, 16)
+            return cast(BlockAPI, chain.get_canonical_block_by_number(number))
+        except HeaderNotFound as error:
+            raise ValidationError(f"no block {named}") from error
 
     def _logs(self, wanted: Mapping[str, Any]) -> list[Any]:
         # eth-tester reads every receipt of the range; the bloom of a block says where none is.
@@ -261,6 +292,8 @@ class EmbeddedNode(EthereumTesterProvider):
             bound if isinstance(bound, int) else named.get(str(bound), head)
             for bound in (wanted.get("from_block"), wanted.get("to_block"))
         )
+        if "blockHash" in wanted:
+            first = last = self._block(wanted["blockHash"]).number
         found = []
         for number in range(first, min(last, head) + 1):
             if not chain.get_canonical_block_header_by_number(number).bloom:

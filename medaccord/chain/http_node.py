@@ -128,7 +128,7 @@ class HttpNode(HTTPProvider):
                     raise httpx.ReadTimeout("the answer dripped in too slowly")
                 if len(read) > _MOST_BYTES:
                     raise BadResponseFormat(f"an answer of more than {_MOST_BYTES:,} bytes")
-        if _is_too_deep(read):
+        if is_too_deep(read):
             raise BadResponseFormat(f"no JSON that can be read: {bytes(read[:80])!r}")
         try:
             return json.loads(read)
@@ -136,7 +136,7 @@ class HttpNode(HTTPProvider):
             raise BadResponseFormat(f"no JSON: {bytes(read[:80])!r}") from error
 
 
-def _is_too_deep(text: bytearray) -> bool:
+def is_too_deep(text: bytearray) -> bool:
     """Whether brackets lie so deep in each other that parsing them could end the process.
 
     Pairs are taken away from the inside out; brackets within strings matter too little to look.
