@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from medaccord.core.identifiers import AccountId
+from medaccord.core.identifiers import AccountId, ConsentId, hex_digest
 from medaccord.fhir.search import ACCOUNT_SYSTEM
 
 __all__ = [
     "BASE",
     "CONSENT_SYSTEM",
+    "POINTER_SYSTEM",
     "REQUEST_SYSTEM",
     "TERMINOLOGY",
     "TERMS_SYSTEM",
@@ -24,6 +25,7 @@ __all__ = [
     "account",
     "coding",
     "concept",
+    "consent_name",
     "identified",
     "record_version",
 ]
@@ -39,6 +41,9 @@ CONSENT_SYSTEM: Final = f"{BASE}NamingSystem/consent"
 
 REQUEST_SYSTEM: Final = f"{BASE}NamingSystem/request"
 """The system of an identifier that is the digest of a signed request."""
+
+POINTER_SYSTEM: Final = f"{BASE}NamingSystem/pointer"
+"""The system of an identifier that is a pointer's leaf: the commitment to a record's version."""
 
 TERMS_SYSTEM: Final = f"{BASE}NamingSystem/terms"
 """The system of an identifier that is the commitment to terms."""
@@ -81,6 +86,11 @@ def account(of: AccountId, kind: str | None = None) -> Element:
         kind: "Patient" or "Organization", where it is known which.
     """
     return identified(ACCOUNT_SYSTEM, str(of), kind)
+
+
+def consent_name(contract: AccountId, consent_id: ConsentId) -> str:
+    """The name of a consent as a URI, ``eip155:<chain id>:<contract>/consent/<id>``."""
+    return f"{contract}/consent/{hex_digest(consent_id)}"
 
 
 def record_version(name: str) -> Element:
