@@ -6,13 +6,11 @@ A request lies here because the chain is no place for it: one refused would stan
 import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import Column, RowMapping, and_, func, insert, or_, select, update
 
 from medaccord.chain.powers import Power
 from medaccord.core.canonical import document_bytes
@@ -22,13 +20,10 @@ from medaccord.core.notices import NoticeKind
 from medaccord.core.refusals import Refusal
 from medaccord.core.requests import AccessRequest
 from medaccord.gatekeeper.audit_log import Event
-from medaccord.gatekeeper.errors import Conflict
+from medaccord.gatekeeper.errors import Conflict, NotFound
 from medaccord.gatekeeper.foundation import Foundation
-from medaccord.gatekeeper.openapi import SIGNED_IN, Tag, refusals
 from medaccord.gatekeeper.refusal_tallies import RefusalTallies
-from medaccord.gatekeeper.sign_in import SignIn
 from medaccord.gatekeeper.tokens import Session
-from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, time_text
 from medaccord.records import Owner
 from medaccord.records.sealer import row_context
 from medaccord.store import reading, writing
@@ -47,7 +42,9 @@ MAX_AHEAD: Final = timedelta(minutes=5)
 
 _KIND: Final = "request_inbox"
 
-State = Literal["open", "granted", "expired"]
+State = Literal["open", "granted", "denied", "cancelled", "expired"]
+
+_Closing = Literal["denied", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +57,9 @@ class Received:
         by: the key that signed it for the requester.
         signature: its signature.
         received_at: when it came in.
-        state: granted once the chain has a consent that names it; expired once the time asked for
-            is over; open before both.
+        state: granted once the chain has a consent that names it; denied once its patient denied
+            it; cancelled once its requester took it back; expired once the time asked for is over;
+            open before all of them.
     """
 
     digest: Digest
@@ -181,16 +179,110 @@ class Inbox:
                 .where(request_inbox.c.patient == session.account)
                 .order_by(request_inbox.c.received_at, request_inbox.c.digest)
             ).all()
-        answered = {
-            consent.grant.request
-            for consent in self._ledger.consents_of(session.account)
-            if consent.grant is not None
-        }
+        answered = self._answered(session.account)
         received = []
         for row in rows:
             with suppress(KeyMissing):  # a backup's, sealed to a key that was retired since
                 received.append(self._received(owner, row._mapping, answered))
         return tuple(received)
+
+    def sent(
+        self, session: Session, *, after: Digest | None, count: int
+    ) -> tuple[tuple[Received, ...], Digest | None]:
+        """What the account that is signed in left with patients here, oldest first.
+
+        Args:
+            session: who is signed in.
+            after: the last one that is not wanted; None from the beginning.
+            count: how many at most, 1 or more.
+
+        Returns:
+            The requests, and the last that was looked at where there are more.
+
+        Raises:
+            InvalidRequest: `after` is none of them.
+        """
+        table = request_inbox
+        mine = table.c.requester == session.account
+        query = select(table).where(mine).order_by(table.c.received_at, table.c.digest)
+        with reading(self._engine) as connection:
+            if after is not None:
+                last = connection.execute(
+                    select(table.c.received_at).where(mine, table.c.digest == after)
+                ).scalar_one_or_none()
+                if last is None:
+                    raise InvalidRequest("you left no request of that digest here")
+                query = query.where(
+                    or_(
+                        table.c.received_at > last,
+                        and_(table.c.received_at == last, table.c.digest > after),
+                    )
+                )
+            rows = connection.execute(query.limit(count + 1)).all()
+        shown, found = rows[:count], []
+        answered = {patient: self._answered(patient) for patient in {row.patient for row in shown}}
+        for row in shown:
+            with suppress(AccessRefused, KeyMissing):  # erased meanwhile, or a backup's
+                owner = self._accounts.owner_of(row.patient)
+                found.append(self._received(owner, row._mapping, answered[row.patient]))
+        return tuple(found), digest(shown[-1].digest) if len(rows) > count else None
+
+    def deny(self, session: Session, wanted: Digest) -> Received:
+        """Close a request as its patient, who will not answer it. The same again changes nothing.
+
+        Raises:
+            NotFound: no request of that digest lies with the patient that is signed in.
+            AccessRefused: MAY_NOT_ASK, the key may not answer for the account.
+            Conflict: it was answered or cancelled before, or is over.
+        """
+        self._check_power(session, Power.GRANT)
+        return self._close(session, wanted, request_inbox.c.patient, "denied")
+
+    def cancel(self, session: Session, wanted: Digest) -> Received:
+        """Close a request as whoever asked. The same again changes nothing.
+
+        Raises:
+            NotFound: the account that is signed in left no request of that digest here.
+            AccessRefused: MAY_NOT_ASK, the key may not ask for the account.
+            Conflict: it was answered before, or is over.
+        """
+        self._check_power(session, Power.REQUEST)
+        return self._close(session, wanted, request_inbox.c.requester, "cancelled")
+
+    def _check_power(self, session: Session, power: Power) -> None:
+        # A key of a profile reads and nothing else: what is signed is signed by an Ethereum key.
+        if session.key is None and self._standing.authorised(session.account, session.by, power):
+            return
+        raise AccessRefused(
+            Refusal.MAY_NOT_ASK, f"This key has not the power {power.name} of the account."
+        )
+
+    def _close(
+        self, session: Session, wanted: Digest, side: Column[Any], closing: _Closing
+    ) -> Received:
+        its = request_inbox.c.digest == wanted, side == session.account
+        with writing(self._engine) as connection:
+            row = connection.execute(select(request_inbox).where(*its)).first()
+            if row is None:
+                raise NotFound("no request of that digest lies here for you")
+            owner = self._accounts.owner_of(row.patient)
+            found = self._received(owner, row._mapping, self._answered(row.patient))
+            if found.state not in ("open", closing):
+                raise Conflict(f"the request is {found.state}: it cannot be {closing} any more")
+            connection.execute(
+                update(request_inbox)
+                .where(*its, request_inbox.c.closed_as.is_(None))
+                .values(closed_as=closing)
+            )
+        return replace(found, state=closing)
+
+    def _answered(self, patient: Address) -> frozenset[Digest]:
+        """Digests of the requests that a patient granted."""
+        return frozenset(
+            consent.grant.request
+            for consent in self._ledger.consents_of(patient)
+            if consent.grant is not None
+        )
 
     def _check_times(self, request: AccessRequest) -> None:
         now = self._standing.clock()
@@ -217,6 +309,8 @@ class Inbox:
         state: State = "open"
         if found in answered:
             state = "granted"
+        elif row["closed_as"] is not None:
+            state = row["closed_as"]
         elif request.valid_until <= self._standing.clock():
             state = "expired"
         return Received(
@@ -244,73 +338,3 @@ def _refused(
         records=(),
         block=None,
     )
-
-
-class RequestForm(Form):
-    """Body of POST /requests."""
-
-    request: dict[str, Any]
-    by: AddressField
-    signature: SignatureField
-
-
-class RequestTaken(BaseModel):
-    """The digest of a request, which a consent answers by."""
-
-    digest: str
-
-
-class RequestShown(BaseModel):
-    """A request as the patient sees it."""
-
-    digest: str
-    request: dict[str, Any]
-    by: str
-    signature: str
-    receivedAt: str
-    state: State
-
-
-class Requests(BaseModel):
-    """An inbox."""
-
-    requests: list[RequestShown]
-
-
-def routes(inbox: Inbox, sign_in: SignIn) -> APIRouter:
-    """POST /requests and GET /requests."""
-    router = APIRouter(tags=[Tag.PATIENTS], responses=refusals(409))
-
-    @router.post(
-        "/requests",
-        status_code=201,
-        summary="Ask a patient for consent",
-        response_model=RequestTaken,
-    )
-    def take(form: RequestForm) -> dict[str, str]:
-        return {"digest": hex_digest(inbox.take(form.request, form.by, form.signature))}
-
-    @router.get(
-        "/requests",
-        summary="The patient's inbox",
-        response_model=Requests,
-        openapi_extra=SIGNED_IN,
-    )
-    def show(request: Request, state: State | None = None) -> dict[str, Any]:
-        received = inbox.of(sign_in.fresh_session(request))
-        return {
-            "requests": [
-                {
-                    "digest": hex_digest(each.digest),
-                    "request": each.request.document(),
-                    "by": str(each.by),
-                    "signature": "0x" + each.signature.hex(),
-                    "receivedAt": time_text(each.received_at),
-                    "state": each.state,
-                }
-                for each in received
-                if state in (None, each.state)
-            ]
-        }
-
-    return router

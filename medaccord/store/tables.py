@@ -1,8 +1,7 @@
 """Every table, as SQLAlchemy Core sees it; `migrations` makes them.
 
-Nothing here is readable without a key from outside the database but pseudonyms, times, sizes and
-what is on the chain anyway: what a patient's record, request, opening or log entry says stands in a
-`ciphertext`, its data key in a `wrapped_key` (`medaccord.core.envelope`).
+Readable without a key from outside the database are pseudonyms, times, sizes and what is on chain;
+all else stands in a `ciphertext`, its data key in a `wrapped_key` (`medaccord.core.envelope`).
 """
 
 from sqlalchemy import (
@@ -181,8 +180,9 @@ request_inbox = Table(
     metadata,
     Column("digest", DIGEST, primary_key=True),
     Column("patient", ADDRESS, nullable=False, index=True),
-    Column("requester", ADDRESS, nullable=False),
+    Column("requester", ADDRESS, nullable=False, index=True),
     Column("received_at", Instant, nullable=False),
+    Column("closed_as", String(16)),  # denied or cancelled; null while it may be answered
     *sealed(),
 )
 
