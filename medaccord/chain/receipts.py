@@ -53,14 +53,42 @@ def mined(network: Network, sent: Outgoing) -> TxReceipt | None:
 
 
 def read(network: Network, sent: Outgoing, receipt: TxReceipt) -> Receipt:
-    """Read a receipt.
+    """Read a receipt of a transaction of our own.
 
     Raises:
         ContractReverted: a contract refused; or its gas ran out.
         TransportError: the node does not answer.
     """
     if receipt["status"] == 0:
-        _explain(network, sent, receipt)
+        _explain(network, Prepared.parse(sent.document), sent.key.address, receipt)
+    return _read(network, receipt)
+
+
+def find(network: Network, transaction: Digest) -> Receipt | None:
+    """What came of a transaction, whoever sent it; None where the node knows of none mined.
+
+    Raises:
+        ContractReverted: a contract refused; or its gas ran out.
+        TransportError: the node does not answer.
+    """
+    with translated():
+        try:
+            receipt = network.web3.eth.get_transaction_receipt(HexBytes(transaction))
+            sent = network.web3.eth.get_transaction(HexBytes(transaction))
+        except TransactionNotFound:
+            return None
+    if receipt["status"] == 0:
+        call = Prepared(
+            chain_id=network.chain_id,
+            to=address(sent["to"]) if sent.get("to") else None,
+            data=bytes(HexBytes(sent["input"])),
+            gas=sent["gas"],
+        )
+        _explain(network, call, address(sent["from"]), receipt)
+    return _read(network, receipt)
+
+
+def _read(network: Network, receipt: TxReceipt) -> Receipt:
     block = network.block(receipt["blockHash"])
     decoded = (events.decode(log, block) for log in receipt["logs"])
     created = receipt["contractAddress"]
@@ -73,11 +101,11 @@ def read(network: Network, sent: Outgoing, receipt: TxReceipt) -> Receipt:
     )
 
 
-def _explain(network: Network, sent: Outgoing, receipt: TxReceipt) -> None:
+def _explain(network: Network, call: Prepared, sender: Address, receipt: TxReceipt) -> None:
     """Ask again in the block it failed in: receipts do not say why."""
-    prepared, number = Prepared.parse(sent.document), receipt["blockNumber"]
+    number = receipt["blockNumber"]
     with translated():
-        prepared.attempt(network.web3, sender=sent.key.address, at=number)
+        call.attempt(network.web3, sender=sender, at=number)
     raise Reverted(
         f"transaction {hex_digest(digest(bytes(receipt['transactionHash'])))} failed in block "
         f"{number}; tried again there, it does not: its gas may have run out"

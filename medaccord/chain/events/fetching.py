@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from medaccord.chain import wire
 from medaccord.chain.events.kinds import Event
-from medaccord.chain.events.reading import decode
+from medaccord.chain.events.reading import TOPIC_OF, decode
 from medaccord.chain.headers import Header, bloom_of
 from medaccord.chain.http_node import Call
 from medaccord.chain.network import block_call
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import Address, Digest
+from medaccord.core.identifiers import Address, Digest, address
 
 if TYPE_CHECKING:
     from medaccord.chain.deployment.contracts import Contracts
@@ -89,7 +89,9 @@ def fetch(
     from_block: int,
     to_block: int,
     *,
+    kind: type[Event] | None = None,
     about: Address | None = None,
+    organisation: Address | None = None,
 ) -> list[Event]:
     """Every event of our contracts in a range of blocks, in the order of the chain.
 
@@ -100,8 +102,11 @@ def fetch(
         contracts: whose events.
         from_block: number of the first block.
         to_block: number of the last block, inclusive.
+        kind: only events of this class; all of them unless given.
         about: only events whose first indexed parameter is this account: the patient, or the
             account that acted; all of them unless given.
+        organisation: only events whose second indexed parameter is this account: the steward or
+            the grantee; all of them unless given.
 
     Raises:
         TransportError: the node does not answer, or what it answers cannot be, or its chain
@@ -110,8 +115,13 @@ def fetch(
     found: list[Event] = []
     for first in range(from_block, to_block + 1, MAX_RANGE):
         last = min(first + MAX_RANGE - 1, to_block)
-        logs = _parse(network.request(*_spread(_logs_call(contracts, first, last, about))))
-        _check_logs(logs, contracts, first, last, about)
+        wanted = (
+            TOPIC_OF[kind] if kind else None,
+            _word(about) if about else None,
+            _word(organisation) if organisation else None,
+        )
+        logs = _parse(network.request(*_spread(_logs_call(contracts, first, last, wanted))))
+        _check_logs(logs, contracts, first, last, wanted)
         numbers = sorted({log.number for log in logs})
         headers = {header.block.number: header for header in network.headers(numbers)}
         found += _events(logs, headers)
@@ -149,14 +159,18 @@ def read_stretch(network: Network, contracts: Contracts, first: int, last: int) 
     return Stretch(headers=headers, events=tuple(found))
 
 
-def _logs_call(contracts: Contracts, first: int, last: int, about: Address | None = None) -> Call:
+def _logs_call(
+    contracts: Contracts, first: int, last: int, topics: Sequence[bytes | None] = ()
+) -> Call:
     wanted: dict[str, Any] = {
         "address": list(contracts.addresses),
         "fromBlock": hex(first),
         "toBlock": hex(last),
     }
-    if about is not None:
-        wanted["topics"] = [None, "0x" + _word(about).hex()]
+    if any(topics):
+        named = max(place for place, topic in enumerate(topics) if topic)
+        # A place that is named, though by null, must be there in the log.
+        wanted["topics"] = [each and "0x" + each.hex() for each in topics[: named + 1]]
     return "eth_getLogs", (wanted,)
 
 
@@ -166,6 +180,10 @@ def _spread(call: Call) -> tuple[Any, ...]:
 
 def _word(account: Address) -> bytes:
     return bytes.fromhex(account[2:]).rjust(32, b"\0")
+
+
+def _account(word: bytes) -> Address:
+    return address("0x" + word[-_ADDRESS_BYTES:].hex())
 
 
 def _parse(answer: object) -> list[_Log]:
@@ -197,7 +215,11 @@ def _log(log: Any) -> _Log:
 
 
 def _check_logs(
-    logs: Sequence[_Log], contracts: Contracts, first: int, last: int, about: Address | None = None
+    logs: Sequence[_Log],
+    contracts: Contracts,
+    first: int,
+    last: int,
+    topics: Sequence[bytes | None] = (),
 ) -> None:
     """Refuse logs that were not asked for, or that are not in the order of the chain."""
     ours = {bytes.fromhex(each[2:]) for each in contracts.addresses}
@@ -208,8 +230,10 @@ def _check_logs(
             )
         if log.contract not in ours:
             raise TransportError(f"the node gave a log of 0x{log.contract.hex()}, not asked for")
-        if about is not None and log.topics[1:2] != (_word(about),):
-            raise TransportError(f"the node gave a log that is not about {about}")
+        for place, topic in enumerate(topics):
+            if topic is not None and log.topics[place : place + 1] != (topic,):
+                what = f"not about {_account(topic)}" if place else "of another kind than asked for"
+                raise TransportError(f"the node gave a log that is {what}")
     for one, next_one in pairwise(logs):
         if one.place >= next_one.place:
             raise TransportError(

@@ -15,7 +15,7 @@ from medaccord.chain.events.kinds import Event
 from medaccord.chain.values import snake_case
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import Address, address, digest
+from medaccord.core.identifiers import Address, Digest, address, digest
 
 _WORD: Final = 32
 
@@ -109,3 +109,6 @@ def _number(word: bytes) -> int:
 
 
 _LAYOUTS: Final = _layouts()
+
+TOPIC_OF: Final = {layout.made: Digest(topic) for topic, layout in _LAYOUTS.items()}
+"""The first topic of each kind of event: the hash of its signature."""
