@@ -30,7 +30,7 @@ from medaccord.chain import (
     connect,
     deploy,
 )
-from medaccord.chain.actions import Action
+from medaccord.chain.actions import Action, Kind
 from medaccord.chain.embedded import EmbeddedChain
 from medaccord.client import Admission, Consortium
 from medaccord.core.identifiers import Digest, digest
@@ -71,9 +71,9 @@ class Bench:
         self.contracts: Contracts = connect(network, deploy(network, self.relayer, founder))
         seat = Consortium(self.hospital, self.contracts, self.relayer)
         wish = Admission.sign(self.contracts, self.grantee, key=key, profile=profile)
-        motion = seat.admission(wish, Role.EMERGENCY)
-        approved = seat.approve(motion).gas_used
-        self.admit = approved + seat.execute(motion, [seat.account], wish).gas_used
+        motion = seat.propose(Kind.ADMIT, admission=wish, roles=Role.EMERGENCY)
+        done = seat.approve(motion), seat.execute(motion, admission=wish)
+        self.admit = sum(each.gas_used or 0 for each in done)  # both are mined
         self.chain.advance(2 * _DAY)
 
     def direct(self, action: Action, signer: LocalSigner) -> int:

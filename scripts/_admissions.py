@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from medaccord.chain import events
 from medaccord.chain.actions import Kind, Motion, SignedAction
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
 from medaccord.chain.values import moment
 from medaccord.client import Admission
 from medaccord.core.documents import DocumentReader
-from medaccord.core.identifiers import Address, digest
+from medaccord.core.identifiers import digest
 
 PROFILE: Final = "medaccord/admission/1"
-APPROVED: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +64,3 @@ class ProposedAdmission:
             deadline=wish.deadline,
         )
         return cls(motion=motion, wish=wish)
-
-
-def approvers(contracts: Contracts, motion: Motion) -> list[Address]:
-    """The members whose approval of a motion stands on the chain."""
-    network = contracts.network
-    first, last = contracts.deployment.first_block, network.head().number
-    members = {
-        event.member
-        for event in events.fetch(network, contracts, first, last)
-        if isinstance(event, events.MotionApproved) and event.motion_id == motion.id
-    }
-    return [
-        member
-        for member in sorted(members)
-        if contracts.call("Consortium", "voteOf", motion.id, member) == APPROVED
-    ]

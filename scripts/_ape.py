@@ -15,10 +15,11 @@ from eth_account.messages import encode_defunct
 from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt, Sender
-from medaccord.core.errors import InvalidInput, MedaccordError
+from medaccord.client import ActionReceipt
+from medaccord.core.errors import InvalidInput, MedaccordError, TransportError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
-from medaccord.settings import HOME, Settings
+from medaccord.settings import Settings
 
 _DOT_ENV = Path(__file__).resolve().parent.parent / ".env"
 
@@ -89,18 +90,17 @@ def record_option() -> Callable[..., Any]:
     return click.option(
         "--record",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Record of the deployment; MEDACCORD_RECORD, or one a chain id in your own folder.",
+        help="Record of the deployment; MEDACCORD_RECORD, or one a chain in your own folder.",
     )
 
 
 def record_path(record: Path | None, network: Network) -> Path:
-    """The file with the record: the one named or set, else this user's for this chain id.
+    """The file with the record: the one named or set, else this user's for this chain.
 
     Raises:
         InvalidSetting: a setting of the environment or of .env is malformed.
     """
-    named = Settings.load(env_file=_DOT_ENV, record=record).record
-    return named or HOME / "deployments" / f"{network.chain_id}.json"
+    return Settings.load(env_file=_DOT_ENV, record=record).record_of(network.genesis_hash)
 
 
 def connected() -> Network:
@@ -119,7 +119,9 @@ def sender_of(account: AccountAPI, network: Network) -> Sender:
     return Sender(network, ApeSigner(account))
 
 
-def report(what: str, receipt: Receipt) -> None:
-    """Print what a transaction did."""
+def report(what: str, receipt: Receipt | ActionReceipt) -> None:
+    """Print what a transaction did that was waited for."""
+    if receipt.block is None or receipt.transaction is None:
+        raise TransportError(f"{what}: sent, and not mined yet")
     transaction = hex_digest(receipt.transaction)
     click.echo(f"{what}: block {receipt.block.number}, gas {receipt.gas_used}, {transaction}")

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from ape.api import AccountAPI
 
+from medaccord.chain.actions import Kind
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
 from medaccord.chain.sender import Sender
@@ -20,7 +21,7 @@ from medaccord.client import Admission, Consortium
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Digest
 from scripts import _organisations
-from scripts._admissions import ProposedAdmission, approvers
+from scripts._admissions import ProposedAdmission
 from scripts._ape import (
     ApeSigner,
     ScriptCommand,
@@ -47,9 +48,8 @@ def propose(
     signer = ApeSigner(organisation)
     hashed = _organisations.profile_hash(profile, contracts.account_id(signer.address))
     wish = Admission.sign(contracts, signer, key=key, profile=hashed)
-    return ProposedAdmission(
-        motion=Consortium(signer, contracts, sender).admission(wish, roles), wish=wish
-    )
+    motion = Consortium(signer, contracts, sender).propose(Kind.ADMIT, admission=wish, roles=roles)
+    return ProposedAdmission(motion=motion, wish=wish)
 
 
 def vote(
@@ -59,11 +59,13 @@ def vote(
     consortium = Consortium(ApeSigner(member), contracts, sender)
     motion = proposed.motion
     report("approved", consortium.approve(motion))
-    approved = approvers(contracts, motion)
-    members = int(contracts.call("Registry", "activeMembers"))
-    if 2 * len(approved) > members:
-        report("admitted", consortium.execute(motion, approved, proposed.wish))
+    if consortium.has_majority(motion):
+        report("admitted", consortium.execute(motion, admission=proposed.wish))
     else:
+        approved, members = (
+            consortium.approvers(motion),
+            contracts.call("Registry", "activeMembers"),
+        )
         click.echo(f"{len(approved)} of {members} members approve: hand the file to the next one")
 
 

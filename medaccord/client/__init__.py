@@ -1,36 +1,54 @@
 """For programs of patients, organisations and members: the chain, and gatekeepers by HTTP."""
 
 from medaccord.client.access import AccessCheck, AccessQuestions
+from medaccord.client.action_receipts import ActionReceipt
 from medaccord.client.audit_log import VerifiedLog
 from medaccord.client.believing import ReleasedRecord
+from medaccord.client.breaking_glass import OpenedEmergency
+from medaccord.client.connecting import connect
 from medaccord.client.consortium import Admission, Consortium
-from medaccord.client.history import GivenConsent, SeenEmergency
-from medaccord.client.inbox import ReceivedRequest
+from medaccord.client.delegates import Delegate
+from medaccord.client.emergency import SeenEmergency
+from medaccord.client.exporting import ExportedFile
+from medaccord.client.given_consents import GivenConsent
 from medaccord.client.matching import MatchedPatient
 from medaccord.client.notices import AccountNotices, MadeWebhook, verify_webhook
-from medaccord.client.patient import Enrolled, Patient
-from medaccord.client.provider import OpenedEmergency, Provider
-from medaccord.client.reading import Answer
-from medaccord.client.relay import Relayed
+from medaccord.client.organisations import Organisation
+from medaccord.client.pages import Page, RecordPages
+from medaccord.client.patient import Patient
+from medaccord.client.provider import Provider
+from medaccord.client.received import ReceivedRequest
+from medaccord.client.recovery import PendingRecovery, RecoveryState
+from medaccord.client.relationships import Relationship, RelationshipState
+from medaccord.client.requests import SentRequest
 
 __all__ = [
     "AccessCheck",
     "AccessQuestions",
     "AccountNotices",
+    "ActionReceipt",
     "Admission",
-    "Answer",
     "Consortium",
-    "Enrolled",
+    "Delegate",
+    "ExportedFile",
     "GivenConsent",
     "MadeWebhook",
     "MatchedPatient",
     "OpenedEmergency",
+    "Organisation",
+    "Page",
     "Patient",
+    "PendingRecovery",
     "Provider",
     "ReceivedRequest",
-    "Relayed",
+    "RecordPages",
+    "RecoveryState",
+    "Relationship",
+    "RelationshipState",
     "ReleasedRecord",
     "SeenEmergency",
+    "SentRequest",
     "VerifiedLog",
+    "connect",
     "verify_webhook",
 ]

@@ -21,7 +21,7 @@ answer was given: `VerifiedLog.check_receipt` takes one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -68,7 +68,7 @@ class CountedRefusals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedLog:
-    """A log that was checked.
+    """A log that was checked. Iterating gives the lines that are shown.
 
     Attributes:
         entries: Every line that was asked for and not erased, in order.
@@ -91,6 +91,10 @@ class VerifiedLog:
     anchored: int
     proof: LogProof | None
     counted: tuple[CountedRefusals, ...] = ()
+
+    def __iter__(self) -> Iterator[AuditEntry]:
+        """The lines that are shown, in order."""
+        return iter(self.entries)
 
     @property
     def count(self) -> int:

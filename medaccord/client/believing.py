@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -31,11 +31,14 @@ class ReleasedRecord:
         record: Its canonical bytes.
         proof: What shows both.
         superseded_by: The newest version where an older one was asked for; None where this is it.
+        receipts: What the steward signed for the answer that it came in. Keep them: they show what
+            was logged.
     """
 
     record: bytes
     proof: RecordProof
     superseded_by: int | None = None
+    receipts: tuple[SignedReceipt, ...] = field(default=(), compare=False)
 
     @property
     def resource(self) -> Object:

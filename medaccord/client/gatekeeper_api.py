@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
 
 import httpx
 
@@ -22,6 +23,9 @@ from medaccord.core.errors import (
 )
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.outcomes import parse_outcome
+
+Query: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Parameters of a query by name; one that is given several times has a list."""
 
 REVERT_HEADER: Final = "Medaccord-Revert"
 """Header with what a contract returned as it refused, in hex."""
@@ -61,7 +65,7 @@ class GatekeeperApi:
         self,
         path: str,
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Query | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Ask for something.
@@ -84,12 +88,24 @@ class GatekeeperApi:
         path: str,
         body: Mapping[str, Any],
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Query | None = None,
         headers: Mapping[str, str] | None = None,
+        patience: timedelta | None = None,
     ) -> dict[str, Any]:
-        """Hand something in; the answer's JSON object. Errors as `get`."""
+        """Hand something in; the answer's JSON object. Errors as `get`.
+
+        Args:
+            path: As for `get`.
+            body: What is handed in.
+            parameters: Of the query.
+            headers: Beside the usual ones.
+            patience: How long the answer may take; as long as any other unless given.
+        """
+        options: dict[str, Any] = {}
+        if patience is not None:
+            options["timeout"] = patience.total_seconds()
         answer = self._send(
-            "POST", path, json=dict(body), params=dict(parameters or {}), headers=headers
+            "POST", path, json=dict(body), params=dict(parameters or {}), headers=headers, **options
         )
         return json_object(answer)
 
@@ -106,7 +122,7 @@ class GatekeeperApi:
         self,
         path: str,
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Query | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[Iterator[bytes]]:
         """What an answer holds, as it comes. Errors as `get`, also while it is read."""

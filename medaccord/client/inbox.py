@@ -1,156 +1,127 @@
-"""A patient's inbox: requests, each checked before a person sees it."""
+"""A patient's inbox: requests, each checked before a person sees it, whichever way it came."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
-from medaccord.chain.deployment import Contracts
-from medaccord.chain.powers import Power
-from medaccord.client.directory import Directory
+from medaccord.client.acting import Acting
 from medaccord.client.gatekeeper_api import json_object, reading_answer
-from medaccord.client.session import Session
-from medaccord.client.signatures import check_signed
+from medaccord.client.received import ReceivedRequest, check_request, may_ask, received
+from medaccord.client.request_states import status_of
+from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import InvalidDocument, SignatureMismatch, VerificationFailed
-from medaccord.core.identifiers import Address, Digest, digest
+from medaccord.core.errors import InvalidDocument, InvalidRequest, VerificationFailed
+from medaccord.core.identifiers import hex_digest
+from medaccord.core.request_carriers import SignedRequest
 from medaccord.core.requests import AccessRequest
-from medaccord.core.scopes import Scope
-from medaccord.core.terms import Terms
+
+_MEMBERS = ("request", "by", "signature", "state")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedRequest:
-    """A request that an organisation really signed.
+class PatientInbox:
+    """Requests to a patient: what lies at the gatekeeper, and what came another way."""
 
-    Attributes:
-        request: What it asks for.
-        digest: Its digest; a consent that answers it carries it.
-        sentence: What it asks for, in words made from its structure by this software.
-    """
+    def __init__(self, acting: Acting) -> None:
+        """Read for the patient."""
+        self._acting = acting
 
-    request: AccessRequest
-    digest: Digest
-    sentence: str
+    def list(
+        self, status: ConsentStatus | None = ConsentStatus.PROPOSED
+    ) -> tuple[ReceivedRequest, ...]:
+        """Requests in the inbox, in the order they came, each checked and put in words.
 
-    def narrowed(
-        self,
-        *,
-        scopes: Iterable[Scope | str] | None = None,
-        excluded_labels: Iterable[str] | None = None,
-        records: Iterable[str] | None = None,
-    ) -> Terms:
-        """Terms like those asked for but for what is given, with a salt of their own.
-
-        Whether they are narrower is checked when they are granted.
+        Of those that await an answer, those are left out whose organisation is not, or no longer,
+        admitted, or is suspended, or whose key may no longer ask: that can come about after a
+        request was left honestly.
 
         Args:
-            scopes: SMART scopes in place of those asked for.
-            excluded_labels: Labels of records to leave out.
-            records: Single records, ``Type/id``.
+            status: Only those of this status: unless given, those that await an answer. None for
+                all of them.
 
         Raises:
-            InvalidScope: A scope is malformed, or not among those granted here.
-            InvalidTerms: A label or a record is malformed.
+            SignatureMismatch: The gatekeeper shows a request that its requestor did not sign.
+            VerificationFailed: It shows a request made to somebody else.
+            AccessRefused: The key may not read for the account.
+            TransportError: The gatekeeper or the node does not answer, or badly.
         """
-        asked = self.request.terms
-        return replace(
-            asked,
-            scopes=asked.scopes
-            if scopes is None
-            else tuple(Scope.parse(str(scope)) for scope in scopes),
-            excluded_labels=asked.excluded_labels
-            if excluded_labels is None
-            else tuple(excluded_labels),
-            records=asked.records if records is None else tuple(records),
-            salt=digest(os.urandom(32)),
+        acting = self._acting
+        asked = {"state": "open"} if status is ConsentStatus.PROPOSED else {}
+        answer = json_object(acting.session.get("/requests", parameters=asked))
+        with reading_answer(acting.api.url):
+            shown = _read(answer)
+        for signed, _ in shown:
+            check_request(signed, acting)
+        return tuple(
+            received(signed, acting, stands)
+            for signed, stands in shown
+            if status in (None, stands)
+            and (stands is not ConsentStatus.PROPOSED or may_ask(signed, acting.contracts))
         )
 
+    def receive(self, carried: bytes | str) -> ReceivedRequest:
+        """Take a request that came another way: in a file, by a link or as a QR code.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
-    request: AccessRequest
-    by: Address
-    signature: bytes
+        It is checked like one of the inbox, and can be granted like one. It does not lie there for
+        that: to deny it, do nothing.
+
+        Args:
+            carried: Content of the file, the link, or the text of the code.
+
+        Raises:
+            InvalidRequest: It is no request, is for records of another steward than this one, or
+                the time asked for is over.
+            SignatureMismatch: Its requestor did not sign it.
+            VerificationFailed: It was made to somebody else, or its requestor may not ask now.
+            TransportError: The gatekeeper or the node does not answer, or badly.
+        """
+        acting = self._acting
+        signed = SignedRequest.read(carried)
+        check_request(signed, acting)
+        request, steward = signed.request, acting.contracts.account_id(acting.steward)
+        if request.steward != steward:
+            raise InvalidRequest(
+                f"this asks for records of {request.steward}: answer it at the gatekeeper of that "
+                "steward"
+            )
+        if request.valid_until <= acting.network.clock():
+            raise InvalidRequest(f"the time asked for was over at {request.valid_until}")
+        if not may_ask(signed, acting.contracts):
+            raise VerificationFailed(
+                f"{request.requester} is no active organisation, or {signed.by} may not ask for it"
+            )
+        return received(signed, acting, ConsentStatus.PROPOSED)
+
+    def deny(self, request: ReceivedRequest) -> None:
+        """Deny a request for good: its organisation sees that, and it awaits no answer any more.
+
+        Args:
+            request: From `list`.
+
+        Raises:
+            InvalidRequest: It does not lie in the inbox, or was answered or cancelled before.
+            AccessRefused: The key may not answer for the account.
+            TransportError: The gatekeeper does not answer, or badly.
+        """
+        self._acting.session.post(f"/requests/{hex_digest(request.digest)}/deny", {})
 
 
-def read_inbox(
-    session: Session, contracts: Contracts, directory: Directory
-) -> list[ReceivedRequest]:
-    """Requests that await an answer, in the order they came.
-
-    Left out are those of organisations that are not, or no longer, admitted, or are suspended, and
-    those whose key may no longer ask: that can come about after a request was left honestly.
-
-    Raises:
-        SignatureMismatch: The gatekeeper shows a request that nobody signed.
-        VerificationFailed: It shows a request made to somebody else.
-        AccessRefused: The key may not read for the account.
-        TransportError: The gatekeeper or the node does not answer, or badly.
-    """
-    answer = json_object(session.get("/requests", parameters={"state": "open"}))
-    with reading_answer(session.api.url):
-        shown = _read(answer)
-    return [
-        _received(signed, contracts, directory)
-        for signed in shown
-        if _may_ask(_checked(signed, session, contracts), contracts)
-    ]
-
-
-def _read(answer: dict[str, Any]) -> list[_Signed]:
+def _read(answer: dict[str, Any]) -> list[tuple[SignedRequest, ConsentStatus]]:
     items = answer.get("requests")
     if not isinstance(items, list):
         raise InvalidDocument("there is no list of requests")
     return [_signed(item) for item in items]
 
 
-def _signed(item: Any) -> _Signed:
+def _signed(item: Any) -> tuple[SignedRequest, ConsentStatus]:
     reader = DocumentReader(
         item,
         what="the request",
-        required=("request", "by", "signature"),
+        required=_MEMBERS,
         optional=item if isinstance(item, dict) else (),
     )
-    return _Signed(
+    signed = SignedRequest(
         request=AccessRequest.parse(reader.mapping("request")),
         by=reader.address("by"),
         signature=reader.octets("signature"),
     )
-
-
-def _checked(signed: _Signed, session: Session, contracts: Contracts) -> _Signed:
-    request = signed.request
-    if request.patient != session.account:
-        raise VerificationFailed(
-            f"the inbox of {session.account} holds a request to {request.patient}"
-        )
-    message = request.typed(contracts.off_chain_domain)
-    try:
-        check_signed(contracts.network, signed.by, message, signed.signature)
-    except SignatureMismatch as error:
-        raise SignatureMismatch(
-            f"a request of {request.requester} in the inbox is not signed by {signed.by}"
-        ) from error
-    return signed
-
-
-def _may_ask(signed: _Signed, contracts: Contracts) -> bool:
-    requester = signed.request.requester.address
-    return bool(
-        contracts.call("Registry", "isActiveOrganisation", requester)
-        and contracts.call("Registry", "isAuthorised", requester, signed.by, Power.REQUEST)
-    )
-
-
-def _received(signed: _Signed, contracts: Contracts, directory: Directory) -> ReceivedRequest:
-    request = signed.request
-    return ReceivedRequest(
-        request=request,
-        digest=request.digest(contracts.off_chain_domain),
-        sentence=request.sentence(
-            directory.name(request.requester.address), directory.names(request.terms.stewards)
-        ),
-    )
+    return signed, status_of(reader.text("state"))

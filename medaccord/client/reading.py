@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -12,7 +12,8 @@ from eth_utils.crypto import keccak
 
 from medaccord.client.believing import Belief, ReleasedRecord
 from medaccord.client.evidence import ChainEvidence
-from medaccord.client.gatekeeper_api import reading_answer
+from medaccord.client.gatekeeper_api import Query, reading_answer
+from medaccord.client.pages import Page, RecordPages
 from medaccord.client.session import Session
 from medaccord.core.canonical import parse_object, record_bytes
 from medaccord.core.envelopes import MEDIA_TYPE, Envelope, EnvelopeSet
@@ -26,23 +27,6 @@ from medaccord.fhir.resource import DIRECTORY_TYPES
 
 _PURPOSE = "Purpose-Of-Use"
 _ASKED = 2  # receipts of one attempt to read a record: of the record, and of its proof
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a gatekeeper answered.
-
-    Attributes:
-        records: The records released, each checked.
-        receipts: The steward's signed receipts, one a page. Keep them: they show what was logged.
-        included: Practitioners and the like that the records refer to, each checked.
-        total: How many records there are on all pages together, as the gatekeeper says.
-    """
-
-    records: tuple[ReleasedRecord, ...]
-    receipts: tuple[SignedReceipt, ...]
-    included: tuple[ReleasedRecord, ...] = ()
-    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +77,9 @@ class Reader:
         return self.belief.heads
 
     def search(
-        self, kind: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
-    ) -> Answer:
-        """Read records of a type, following every page.
+        self, kind: str, patient: Address, purpose: Purpose, parameters: Query
+    ) -> RecordPages:
+        """Find records of a type; the first page is read at once, each other when it is wanted.
 
         Raises:
             AccessRefused: The gatekeeper refuses, with its reason.
@@ -108,23 +92,13 @@ class Reader:
             InvalidRequest: The gatekeeper does not know a parameter.
             TransportError: The gatekeeper or the node does not answer, or badly.
         """
-        return _together(self.pages(kind, patient, purpose, parameters))
-
-    def pages(
-        self, kind: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
-    ) -> Iterator[Answer]:
-        """As `search`, page by page; each is asked for when the one before was taken."""
         query = {"patient": self._named(patient), **parameters}
-        for page in self._pages(f"/fhir/{kind}", query, patient, purpose):
-            for each in page.records:
-                if not each.name.startswith(f"{kind}/"):
-                    raise ProofMismatch(f"asked for {kind}, the gatekeeper answered {each.name}")
-            yield page
+        return RecordPages(self._of_type(kind, query, patient, purpose))
 
     def everything(
-        self, identity: str, patient: Address, purpose: Purpose, parameters: Mapping[str, str]
-    ) -> Answer:
-        """Read all of a patient's records, and what they refer to, following every page.
+        self, identity: str, patient: Address, purpose: Purpose, parameters: Query
+    ) -> RecordPages:
+        """Find all of a patient's records, and what they refer to.
 
         Args:
             identity: The ``Patient.id``.
@@ -137,16 +111,16 @@ class Reader:
         """
         path = f"/fhir/Patient/{identity}/$everything"
         query = {"patient": self._named(patient), **parameters}
-        return _together(self._pages(path, query, patient, purpose))
+        return RecordPages(self._pages(path, query, patient, purpose))
 
-    def read(self, kind: str, identity: str, patient: Address, purpose: Purpose) -> Answer:
+    def read(self, kind: str, identity: str, patient: Address, purpose: Purpose) -> ReleasedRecord:
         """Read one record, and its proof. Errors as `search`."""
         name = f"{kind}/{identity}"
         return self._one(f"/fhir/{name}", name, patient, purpose)
 
     def vread(
         self, kind: str, identity: str, version: int, patient: Address, purpose: Purpose
-    ) -> Answer:
+    ) -> ReleasedRecord:
         """Read one version of a record, superseded or not. Errors as `search`."""
         name = f"{kind}/{identity}"
         path = f"/fhir/{name}/_history/{version}"
@@ -160,7 +134,7 @@ class Reader:
         purpose: Purpose,
         *,
         version: int | None = None,
-    ) -> Answer:
+    ) -> ReleasedRecord:
         query = {"patient": self._named(patient)}
         receipts: list[SignedReceipt] = []
         while True:
@@ -187,11 +161,20 @@ class Reader:
             found = self.belief.version(entry.record, entry.proof, owner, block, version)
         if found.name != name:
             raise ProofMismatch(f"asked for {name}, the gatekeeper answered {found.name}")
-        return Answer(records=(found,), receipts=tuple(receipts), total=1)
+        return replace(found, receipts=tuple(receipts))
+
+    def _of_type(
+        self, kind: str, query: Query, patient: Address, purpose: Purpose
+    ) -> Iterator[Page]:
+        for page in self._pages(f"/fhir/{kind}", query, patient, purpose):
+            for each in page.records:
+                if not each.name.startswith(f"{kind}/"):
+                    raise ProofMismatch(f"asked for {kind}, the gatekeeper answered {each.name}")
+            yield page
 
     def _pages(
-        self, first: str, query: Mapping[str, str], patient: Address, purpose: Purpose
-    ) -> Iterator[Answer]:
+        self, first: str, query: Query, patient: Address, purpose: Purpose
+    ) -> Iterator[Page]:
         seen: set[str] = set()
         path: str | None = first
         while path is not None:
@@ -203,11 +186,14 @@ class Reader:
             for each in entries:
                 each.check_place()
             checked = [
-                self.belief.newest(
-                    each.record,
-                    each.proof,
-                    self._steward if each.included else patient,
-                    block,
+                replace(
+                    self.belief.newest(
+                        each.record,
+                        each.proof,
+                        self._steward if each.included else patient,
+                        block,
+                    ),
+                    receipts=(receipt,),
                 )
                 for each in entries
             ]
@@ -218,9 +204,9 @@ class Reader:
             if names & seen or (path and not names):
                 raise TransportError(f"the pages of {self._session.api.url} run in a circle")
             seen, query = seen | names, {}
-            yield Answer(
+            yield Page(
                 records=tuple(parts[False]),
-                receipts=(receipt,),
+                receipt=receipt,
                 included=tuple(parts[True]),
                 total=total,
             )
@@ -253,7 +239,7 @@ class Reader:
         with self._reading():
             return Envelope.parse(answer.content)
 
-    def _get(self, path: str, query: Mapping[str, str], purpose: Purpose) -> httpx.Response:
+    def _get(self, path: str, query: Query, purpose: Purpose) -> httpx.Response:
         headers = {_PURPOSE: purpose.value}
         if self._key is not None:
             headers["Accept"] = MEDIA_TYPE
@@ -274,22 +260,3 @@ class Reader:
             raise ProofMismatch("a record came without its proof")
         with self._reading():
             return RecordProof.parse(document)
-
-
-def _together(pages: Iterator[Answer]) -> Answer:
-    """All pages as one answer; what several refer to counts once."""
-    records: list[ReleasedRecord] = []
-    receipts: list[SignedReceipt] = []
-    included: dict[str, ReleasedRecord] = {}
-    total = 0
-    for page in pages:
-        records += page.records
-        receipts += page.receipts
-        included |= {each.name: each for each in page.included}
-        total = page.total
-    return Answer(
-        records=tuple(records),
-        receipts=tuple(receipts),
-        included=tuple(included.values()),
-        total=total,
-    )

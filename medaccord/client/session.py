@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from medaccord.chain.network import Clock
-from medaccord.client.gatekeeper_api import GatekeeperApi, reading_answer
+from medaccord.client.gatekeeper_api import GatekeeperApi, Query, reading_answer
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import AccessRefused, InvalidSignIn
 from medaccord.core.identifiers import AccountId, Address
@@ -61,7 +61,7 @@ class Session:
         self,
         path: str,
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Query | None = None,
         headers: Mapping[str, str] | None = None,
         purpose: Purpose | None = None,
     ) -> httpx.Response:
@@ -92,9 +92,7 @@ class Session:
         self._signed_in(lambda token: self.api.delete(path, headers=token), self._purpose)
 
     @contextmanager
-    def stream(
-        self, path: str, *, parameters: Mapping[str, str] | None = None
-    ) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, *, parameters: Query | None = None) -> Iterator[Iterator[bytes]]:
         """`GatekeeperApi.stream`, signed in; a token that ends meanwhile is not renewed."""
         with ExitStack() as answers:
             yield self._signed_in(

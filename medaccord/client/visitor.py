@@ -8,12 +8,13 @@ from typing import ClassVar, Self
 import httpx
 
 from medaccord.chain.deployment import Contracts
+from medaccord.chain.sender import Sender
 from medaccord.client.access import AccessQuestions
-from medaccord.client.evidence import ChainEvidence
+from medaccord.client.acting import Acting
+from medaccord.client.directory import Directory
 from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.notices import AccountNotices
-from medaccord.client.session import Session
-from medaccord.core.identifiers import Address, address
+from medaccord.core.identifiers import Address
 from medaccord.core.purposes import Purpose
 from medaccord.keys.signer import Signer
 
@@ -23,9 +24,10 @@ class Visitor:
 
     Attributes:
         account: The account.
-        purpose: What a visitor of this kind asks for, where nothing else is said.
+        directory: Names of organisations, checked against the registry.
         notices: What the gatekeeper tells the account.
         access: Asks the gatekeeper what is allowed.
+        purpose: What a visitor of this kind asks for, where nothing else is said.
     """
 
     purpose: ClassVar[Purpose]
@@ -37,33 +39,37 @@ class Visitor:
         gatekeeper: str,
         *,
         account: Address | None = None,
+        sender: Sender | None = None,
         http: httpx.Client | None = None,
     ) -> None:
         """Act for an account; nothing is sent yet.
 
         Args:
             signer: Its controller, or a delegate.
-            contracts: From `medaccord.chain.connect`.
+            contracts: From `medaccord.connect`.
             gatekeeper: Address of the steward's gatekeeper.
             account: The account; the signer's own unless given.
+            sender: Pays for what no gatekeeper relays; nobody does unless given.
             http: The client to send with, which stays open; one of its own unless given.
         """
-        self.account = account or signer.address
-        self._signer = signer
-        self._contracts = contracts
-        self._network = contracts.network
         self._api = GatekeeperApi(gatekeeper, http=http)
-        self._evidence = ChainEvidence(self._network, contracts)
-        self._session = Session(
-            self._api,
-            signer,
-            contracts.account_id(self.account),
-            registry=address(contracts.registry.address),
-            purpose=self.purpose,
-            clock=self._network.clock,
+        self._acting = Acting(
+            signer, contracts, self._api, account=account, purpose=self.purpose, sender=sender
         )
-        self.notices = AccountNotices(self._session)
-        self.access = AccessQuestions(self._session)
+        self.account = self._acting.account
+        self.directory: Directory = self._acting.directory
+        self.notices = AccountNotices(self._acting.session)
+        self.access = AccessQuestions(self._acting.session)
+
+    @property
+    def steward(self) -> Address:
+        """The organisation whose gatekeeper it is: as it says, and as the registry confirms.
+
+        Raises:
+            InvalidRequest: The registry knows no such steward.
+            TransportError: The gatekeeper or the node does not answer.
+        """
+        return self._acting.steward
 
     def close(self) -> None:
         """Close the connections to the gatekeeper."""

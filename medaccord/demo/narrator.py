@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from medaccord.chain.sender import Receipt
-from medaccord.client.relay import Relayed
+from medaccord.client import ActionReceipt
 from medaccord.core.errors import AccessRefused, MedaccordError
 from medaccord.core.identifiers import Digest
 
@@ -37,13 +37,12 @@ class Narrator:
         """Tell something that needs no mark."""
         self._line("", text)
 
-    def mined(self, what: str, done: Receipt | Relayed) -> None:
+    def mined(self, what: str, done: Receipt | ActionReceipt) -> None:
         """Tell what went on chain, and its gas."""
-        if done.gas_used is None:
+        if done.gas_used is None or done.block is None:
             self._line("[yellow]chain  [/yellow]", f"{what} (sent, not mined yet)")
             return
-        block = done.block.number if isinstance(done, Receipt) else done.block
-        self.chain(what, gas=done.gas_used, where=f"block {block}")
+        self.chain(what, gas=done.gas_used, where=f"block {done.block.number}")
 
     def chain(self, what: str, *, gas: int, where: str) -> None:
         """Tell what went on chain in one transaction or several."""

@@ -18,12 +18,12 @@ from typing import TypeVar
 from hexbytes import HexBytes
 from rich.console import Console
 
-from medaccord.chain import Network, Role, reverts
-from medaccord.chain.actions import NOBODY
+from medaccord.chain import Role, reverts
+from medaccord.chain.actions import NOBODY, Kind
 from medaccord.client import Consortium, Patient, Provider
 from medaccord.core.emergency import EmergencyCode
 from medaccord.core.errors import AccessRefused, LogMismatch, MedaccordError
-from medaccord.core.identifiers import ConsentId, Digest
+from medaccord.core.identifiers import ConsentId
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.demo.narrator import Narrator, short
@@ -87,7 +87,7 @@ def play(bundle: bytes, console: Console, *, folder: Path | None = None) -> Stag
             tell,
             "Observation",
             Refusal.NO_CONSENT,
-            lambda: b.search("Observation", patient.account),
+            lambda: b.records.search("Observation", patient.account),
         )
         consent = _consent(tell, stage, patient, b)
         _read(tell, patient, b, records)
@@ -127,26 +127,26 @@ def _deploy(tell: Narrator) -> Stage:
     founder = Consortium(stage.founder.signer, stage.contracts, stage.founder.sender)
     a = Consortium(stage.a.signer, stage.contracts, stage.a.sender)
     wish = stage.admission(stage.a)
-    motion = founder.admission(wish, Role.MEMBER | Role.STEWARD)
+    motion = founder.propose(Kind.ADMIT, admission=wish, roles=Role.MEMBER | Role.STEWARD)
     tell.mined(f"{stage.founder.name} approves {stage.a.name}", founder.approve(motion))
     tell.mined(
         f"{stage.a.name} is admitted (member, steward) by the founder alone",
-        founder.execute(motion, [founder.account], wish),
+        founder.execute(motion, admission=wish),
     )
     for organisation, role in ((stage.b, Role.STEWARD), (stage.c, Role.EMERGENCY)):
         wish = stage.admission(organisation)
-        motion = founder.admission(wish, role)
+        motion = founder.propose(Kind.ADMIT, admission=wish, roles=role)
         tell.mined(f"{stage.founder.name} approves {organisation.name}", founder.approve(motion))
         _expect(
             tell,
             "One of two members is not enough",
             reverts.NoMajority,
-            partial(founder.execute, motion, [founder.account], wish),
+            partial(founder.execute, motion, admission=wish),
         )
         tell.mined(f"{stage.a.name} approves {organisation.name}", a.approve(motion))
         tell.mined(
             f"{organisation.name} is admitted ({str(role.name).lower()})",
-            a.execute(motion, [founder.account, a.account], wish),
+            a.execute(motion, admission=wish),
         )
     stage.chain.advance(timedelta(days=1))
     tell.say("A day passes: the EMERGENCY role takes effect only after this delay.")
@@ -160,12 +160,19 @@ def _enrol(
     tell.say(f"The patient's account {patient.account} holds {patient.balance()} wei.")
     code = hospital.gatekeeper.enrolment.issue_code(records.patient_id)
     tell.say(f"At the desk the patient is given the one-time code {code}, and signs it.")
-    enrolled = patient.enrol(code)
+    enrolled = patient.relationships.enrol(code)
     tell.answered("enrolled")
-    _tell_transaction(tell, stage.network, "Hospital A proposes", enrolled.transaction)
+    tell.mined("Hospital A proposes", enrolled)
     with Patient(Seed.create().account(0), stage.contracts, hospital.url) as another:
-        _expect(tell, "The code a second time", MedaccordError, lambda: another.enrol(code))
-    tell.mined("The patient accepts by signature, Hospital A relays", patient.accept())
+        _expect(
+            tell,
+            "The code a second time",
+            MedaccordError,
+            lambda: another.relationships.enrol(code),
+        )
+    tell.mined(
+        "The patient accepts by signature, Hospital A relays", patient.relationships.accept()
+    )
     tell.say(f"The patient's account still holds {patient.balance()} wei.")
 
 
@@ -185,21 +192,21 @@ def _import(tell: Narrator, hospital: Hospital, patient: Patient, bundle: bytes)
 
 def _consent(tell: Narrator, stage: Stage, patient: Patient, b: Provider) -> ConsentId:
     tell.chapter("Hospital B asks, the patient narrows and grants")
-    b.request(
+    b.requests.send(
         patient.account,
-        b.terms(LABORATORY, MEDICATION, include_undated=True),
+        b.requests.terms(LABORATORY, MEDICATION, include_undated=True),
         valid_until=stage.network.clock() + timedelta(days=30),
     )
     tell.answered("the request lies in the patient's inbox; nothing of it is on chain")
-    (received,) = patient.inbox()
+    (received,) = patient.inbox.list()
     tell.say(f"Inbox: {received.sentence}")
     request = received.request
     narrowed = received.narrowed(scopes=[LABORATORY])
     names = patient.directory.names(narrowed.stewards)
     sentence = narrowed.sentence(stage.b.name, names, request.valid_from, request.valid_until)
     tell.say(f"Granted: {sentence}")
-    granted = patient.grant(received, terms=narrowed)
-    consent = granted.action.digest
+    granted = patient.consents.grant(received, scopes=[LABORATORY])
+    consent = granted.id
     tell.mined(f"The patient signs consent {short(consent)}, Hospital A relays", granted)
     return consent
 
@@ -211,8 +218,8 @@ def _read(tell: Narrator, patient: Patient, b: Provider, records: PatientBundle)
         for resource in records.resources
         if resource.type == "Observation" and "laboratory" in describe(resource).categories
     }
-    answer = b.search("Observation", patient.account)
-    if {record.name for record in answer.records} != expected:
+    answer = b.records.search("Observation", patient.account)
+    if {record.name for record in answer} != expected:
         raise StoryBroken("the gatekeeper released other records than the laboratory Observations")
     if expected:
         tell.answered(
@@ -226,7 +233,7 @@ def _read(tell: Narrator, patient: Patient, b: Provider, records: PatientBundle)
         tell,
         "MedicationRequest",
         Refusal.SCOPE_NOT_COVERED,
-        lambda: b.search("MedicationRequest", patient.account),
+        lambda: b.records.search("MedicationRequest", patient.account),
     )
 
 
@@ -234,30 +241,27 @@ def _emergency(tell: Narrator, stage: Stage, patient: Patient, c: Provider) -> N
     tell.chapter("Emergency department C breaks the glass")
 
     def open_again() -> object:
-        return c.open_emergency(
-            stage.c.sender, patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1)
-        )
+        return c.emergency.open(patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1))
 
-    opened = c.open_emergency(
-        stage.c.sender, patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1)
-    )
+    opened = c.emergency.open(patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1))
     tell.mined(
         f"C opens emergency access for an hour ({opened.reason.code.display})", opened.receipt
     )
-    answer = c.search("Condition", patient.account, purpose=Purpose.BTG)
-    tell.answered(f"{len(answer.records)} Condition(s), every proof checked")
-    (seen,) = patient.emergencies()
+    conditions = list(c.records.search("Condition", patient.account, purpose=Purpose.BTG))
+    tell.answered(f"{len(conditions)} Condition(s), every proof checked")
+    (seen,) = patient.emergency.list()
     tell.say(
         f"The patient sees at once: {patient.directory.name(seen.grantee)}, opened "
         f"{seen.opened_at:%Y-%m-%d %H:%M} UTC, {'open' if seen.open else 'closed'}."
     )
-    tell.say(f"The reason, checked against the chain: {patient.reason_of(seen).code.display}.")
-    tell.mined("The patient closes it", patient.close_emergency(seen.grantee))
+    reason = patient.emergency.reason_of(seen)
+    tell.say(f"The reason, checked against the chain: {reason.code.display}.")
+    tell.mined("The patient closes it", patient.emergency.close(seen.grantee))
     _expect_refusal(
         tell,
         "Condition",
         Refusal.EMERGENCY_CLOSED,
-        lambda: c.search("Condition", patient.account, purpose=Purpose.BTG),
+        lambda: c.records.search("Condition", patient.account, purpose=Purpose.BTG),
     )
     _expect(tell, "C opens again", reverts.EmergencyBarred, open_again)
 
@@ -268,15 +272,15 @@ def _revoke(
     tell.chapter("The patient revokes Hospital B's consent")
 
     def ask() -> object:
-        return b.search("Observation", patient.account)
+        return b.records.search("Observation", patient.account)
 
     with stage.chain.mining_paused():
-        relayed = patient.revoke(consent, wait=False)
-        if relayed.transaction is None or relayed.block is not None:
+        relayed = patient.consents.revoke(consent, wait=False)
+        if relayed.transaction is None or relayed.is_mined:
             raise StoryBroken("the revocation was to be sent, and not to be mined yet")
         tell.say("The patient signs the revocation; Hospital A holds it, and it is not mined yet.")
         _expect_refusal(tell, "Observation, before it is mined", Refusal.CONSENT_REVOKED, ask)
-    _tell_transaction(tell, stage.network, "The revocation is mined", relayed.transaction)
+    tell.mined("The revocation is mined", relayed.wait())
     _expect_refusal(tell, "Observation, after it is mined", Refusal.CONSENT_REVOKED, ask)
 
 
@@ -288,7 +292,7 @@ def _account(
     if anchored is None:
         raise StoryBroken("there was nothing to anchor")
     tell.mined("Hospital A anchors the state of its audit logs", anchored)
-    log = patient.audit()
+    log = patient.audit.verify()
     tell.table(
         ("#", "when (UTC)", "who", "what", "outcome", "why"),
         (
@@ -332,22 +336,17 @@ def _tamper(tell: Narrator, patient: Patient, insider: Insider, records: Patient
         _expect_found(tell, what, patient, rewritten)
     number = insider.drop_a_log_line()
     try:
-        patient.audit()
+        patient.audit.verify()
     except LogMismatch as error:
         tell.detected(f"Line {number} of the audit log was deleted", error)
     else:
         raise StoryBroken("a deleted line of the audit log was not found out")
 
 
-def _tell_transaction(tell: Narrator, network: Network, what: str, transaction: Digest) -> None:
-    mined = network.web3.eth.get_transaction_receipt(HexBytes(transaction))
-    tell.chain(what, gas=mined["gasUsed"], where=f"block {mined['blockNumber']}")
-
-
 def _expect_found(tell: Narrator, what: str, patient: Patient, name: str) -> None:
     kind, _, identity = name.partition("/")
     try:
-        patient.read(kind, identity)
+        patient.records.read(kind, identity)
     except AccessRefused as error:
         if error.reason is not Refusal.RECORD_UNVERIFIABLE:
             raise

@@ -136,7 +136,7 @@ class Hospital:
             proxy.client() as http,
             Patient(self.patient, self.contracts, service.url, http=http) as client,
         ):
-            return client.audit()
+            return client.audit.verify()
 
     def kill(self) -> None:
         """End whatever still runs."""
@@ -196,8 +196,8 @@ def _with_records(place: Hospital, database_url: str) -> None:
     try:
         server = gatekeeper.serve()
         with Patient(place.patient, place.contracts, server.url) as client:
-            client.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
-            client.accept()
+            client.relationships.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
+            client.relationships.accept()
         gatekeeper.import_bundle(BUNDLE.read_bytes(), place.patient.address)
     finally:
         gatekeeper.close()

@@ -112,8 +112,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         try:  # it serves on, while the commands work on the same database
             server = gatekeeper.serve()
             with Patient(patient, setting.contracts, server.url) as client:
-                client.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
-                client.accept()
+                client.relationships.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
+                client.relationships.accept()
             yield Office(home=home, settings=settings, patient=patient.address)
         finally:
             gatekeeper.close()

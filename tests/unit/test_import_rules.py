@@ -16,6 +16,7 @@ PACKAGE = Path(medaccord.__file__).parent
 
 # What each package may import of ours; the table of docs/architecture.md.
 MAY_IMPORT: dict[str, set[str]] = {
+    "": {"client"},  # medaccord itself, when one of its four names is first asked for
     "__main__": {"cli"},
     "core": set(),
     "settings": {"core"},
@@ -26,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ledger": {"core", "chain", "store"},
     "records": {"core", "fhir", "keys", "store"},
     "gatekeeper": {"core", "fhir", "keys", "chain", "store", "ledger", "records"},
-    "client": {"core", "fhir", "keys", "chain"},
+    "client": {"core", "fhir", "keys", "chain", "settings"},  # where the program's folder is
     "demo": {
         *("core", "fhir", "keys", "chain", "store", "ledger", "records", "gatekeeper", "client"),
     },

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import pytest
 
 from medaccord.chain import Contracts, Role
+from medaccord.chain.actions import Kind
 from medaccord.chain.embedded import EmbeddedChain
-from medaccord.client import Answer, Consortium, Patient, Provider
+from medaccord.client import Consortium, Patient, Provider, ReleasedRecord
 from medaccord.client.visitor import Visitor
 from medaccord.core.identifiers import Address, ConsentId
 from medaccord.core.purposes import Purpose
@@ -74,10 +75,10 @@ def admit(stage: Stage) -> None:
         (stage.c, Role.EMERGENCY),
     ):
         wish = stage.admission(organisation)
-        motion = founder.admission(wish, roles)
+        motion = founder.propose(Kind.ADMIT, admission=wish, roles=roles)
         for member in members:
             member.approve(motion)
-        founder.execute(motion, [member.account for member in members], wish)
+        founder.execute(motion, admission=wish)
         if organisation is stage.a:
             members.append(a)
     stage.chain.advance(timedelta(days=1, seconds=1))
@@ -93,10 +94,10 @@ def neighbours_bundle() -> bytes:
     )
 
 
-def read(reader: Provider, name: str, patient: Patient) -> Answer:
+def read(reader: Provider, name: str, patient: Patient) -> ReleasedRecord:
     """Read one record by its name, ``Type/id``."""
     kind, _, identity = name.partition("/")
-    return reader.read(kind, identity, patient.account)
+    return reader.records.read(kind, identity, patient.account)
 
 
 @pytest.fixture(scope="session")
@@ -115,21 +116,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         )
         for each, bundle in ((patient, sample_bundle()), (neighbour, neighbours_bundle())):
             code = hospital.gatekeeper.enrolment.issue_code(read_bundle(bundle).patient_id)
-            each.enrol(code)
-            each.accept()
+            each.relationships.enrol(code)
+            each.relationships.accept()
             hospital.gatekeeper.import_bundle(bundle, each.account)
             now = stage.network.clock().replace(microsecond=0)
-            granted = each.grant_to(
+            granted = each.consents.offer(
                 stage.b.account,
                 terms(stage, LABORATORY),
                 valid_from=now,
                 valid_until=now + timedelta(days=30),
             )
             if each is patient:
-                consent = ConsentId(granted.action.digest)
+                consent = granted.id
         b = until_made.enter_context(Provider(stage.b.signer, stage.contracts, hospital.url))
         for account in (patient.account, neighbour.account) * 3:
-            b.search("Observation", account)  # lines for the logs
+            b.records.search("Observation", account)  # lines for the logs
         hospital.gatekeeper.audit.anchor()
     return World(
         stage=stage,

@@ -81,7 +81,7 @@ def test_check_is_no_older_than_the_block_of_a_revocation(
     clinician: Provider, patient: Patient, asked: AccessCheck, world: World, stage: Stage
 ) -> None:
     assert clinician.access.check(asked).allowed
-    patient.revoke(world.consent)
+    patient.consents.revoke(world.consent)
     token = ConsistencyToken.of(stage.network.head())
     verdict = clinician.access.check(asked, at_least=token)
     assert (verdict.allowed, verdict.code) == (False, "consent-revoked")

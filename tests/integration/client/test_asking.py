@@ -45,8 +45,8 @@ def test_version_says_what_superseded_it_when_one_did(hospital: Hospital, patien
         if each.canonical() != before[each.record]
     )
     kind, _, identity = name.partition("/")
-    (old,) = patient.vread(kind, identity, 1).records
-    (new,) = patient.vread(kind, identity, 2).records
+    old = patient.records.vread(kind, identity, 1)
+    new = patient.records.vread(kind, identity, 2)
     assert (old.record, old.version, old.superseded_by) == (before[name], 1, 2)
     assert (new.version, new.superseded_by) == (2, None)
 
@@ -55,12 +55,12 @@ def test_version_is_refused_when_another_one_is_served(
     hospital: Hospital, patient: Patient, middle: Middle
 ) -> None:
     hospital.gatekeeper.import_bundle(CHANGED, patient.account)
-    conditions = patient.search("Condition").records
+    conditions = list(patient.records.search("Condition"))
     (changed,) = [each for each in conditions if each.version == 2]
     kind, _, identity = changed.name.partition("/")
     middle.redirect = lambda url: url.copy_with(path=url.path.replace("/_history/1", ""))
     with pytest.raises(ProofMismatch, match="asked for version 1, not 2"):
-        patient.vread(kind, identity, 1)
+        patient.records.vread(kind, identity, 1)
 
 
 # --- Everything ---
@@ -68,8 +68,8 @@ def test_version_is_refused_when_another_one_is_served(
 
 def test_everything_hands_over_each_record_and_what_it_refers_to(patient: Patient) -> None:
     bundle = read_bundle(sample_bundle())
-    answer = patient.everything(PATIENT_ID, _count="9")
-    assert [each.name for each in answer.records] == sorted(r.record for r in bundle.resources)
+    answer = patient.records.everything(PATIENT_ID, _count="9")
+    assert [each.name for each in answer] == sorted(r.record for r in bundle.resources)
     assert sorted(each.name for each in answer.included) == sorted(
         r.record for r in bundle.directory
     )
@@ -84,22 +84,24 @@ def test_everything_is_refused_when_a_record_stands_there_as_included(
 
     middle.alter = at(EVERYTHING, edited(move))
     with pytest.raises(ProofMismatch, match="where none belongs"):
-        patient.everything(PATIENT_ID)
+        patient.records.everything(PATIENT_ID)
 
 
 def test_practitioner_is_read_beside_the_records_that_refer_to_it(patient: Patient) -> None:
     (practitioner,) = [
         each for each in read_bundle(sample_bundle()).directory if each.type == "Practitioner"
     ]
-    patient.search("Observation")
-    (found,) = patient.read("Practitioner", practitioner.id).records
+    patient.records.search("Observation")
+    found = patient.records.read("Practitioner", practitioner.id)
     assert found.record == practitioner.canonical()
 
 
 def test_pages_are_asked_for_when_they_are_wanted(
     clinician: Provider, patient: Patient, middle: Middle, laboratory: list[str]
 ) -> None:
-    pages = clinician.pages("Observation", patient.account, _count="2", _sort="-date")
+    pages = clinician.records.search(
+        "Observation", patient.account, _count="2", _sort="-date"
+    ).pages()
     first = next(pages)
     asked = len(middle.paths())
     assert (len(first.records), first.total) == (2, len(laboratory))
@@ -141,16 +143,17 @@ def test_envelopes_are_opened_and_checked_like_records_in_clear(
 ) -> None:
     with middle.client() as http:
         reader = sealed_reader(stage, contracts, hospital, http, key.private_bytes_raw())
-        sealed = reader.search("Observation", patient.account, _count="4")
-        clear = clinician.search("Observation", patient.account)
-        assert [each.record for each in sealed.records] == [each.record for each in clear.records]
+        sealed = reader.records.search("Observation", patient.account, _count="4")
+        clear = list(clinician.records.search("Observation", patient.account))
+        assert [each.record for each in sealed] == [each.record for each in clear]
         assert len(sealed.receipts) == 2
-        kind, _, identity = clear.records[0].name.partition("/")
-        (one,) = reader.read(kind, identity, patient.account).records
-        assert one.record == clear.records[0].record
-        everything = reader.everything(PATIENT_ID, patient.account)
-        assert [each.name for each in everything.records] == [each.name for each in clear.records]
-        in_clear = clinician.everything(PATIENT_ID, patient.account)
+        kind, _, identity = clear[0].name.partition("/")
+        one = reader.records.read(kind, identity, patient.account)
+        assert one.record == clear[0].record
+        everything = reader.records.everything(PATIENT_ID, patient.account)
+        assert [each.name for each in everything] == [each.name for each in clear]
+        in_clear = clinician.records.everything(PATIENT_ID, patient.account)
+        assert len(list(in_clear)) == len(clear)
         assert [each.record for each in everything.included] == [
             each.record for each in in_clear.included
         ]
@@ -168,7 +171,7 @@ def test_envelopes_are_refused_when_they_are_to_another_key(
     with middle.client() as http:
         reader = sealed_reader(stage, contracts, hospital, http, other)
         with pytest.raises(DecryptionFailed):
-            reader.search("Observation", patient.account)
+            reader.records.search("Observation", patient.account)
 
 
 def test_envelope_is_refused_when_it_is_said_to_be_another_record(
@@ -186,7 +189,7 @@ def test_envelope_is_refused_when_it_is_said_to_be_another_record(
     with middle.client() as http:
         reader = sealed_reader(stage, contracts, hospital, http, key.private_bytes_raw())
         with pytest.raises(ProofMismatch):
-            reader.search("Observation", patient.account)
+            reader.records.search("Observation", patient.account)
 
 
 # --- Matches ---
@@ -196,14 +199,14 @@ def test_match_finds_the_account_that_access_is_opened_for(
     hospital: Hospital, ambulance: Provider, patient: Patient
 ) -> None:
     hospital.gatekeeper.matching.bring_up()
-    (found,) = ambulance.match({"identifier": [IDENTIFIER]})
+    (found,) = ambulance.emergency.match({"identifier": [IDENTIFIER]})
     assert (found.account, found.grade) == (patient.account, "certain")
-    assert found.receipt.receipt.number == patient.audit().entries[-1].number
+    assert found.receipt.receipt.number == patient.audit.verify().entries[-1].number
 
 
 def test_match_is_refused_when_the_organisation_may_not_ask(clinician: Provider) -> None:
     with pytest.raises(AccessRefused) as caught:
-        clinician.match({"identifier": [IDENTIFIER]})
+        clinician.emergency.match({"identifier": [IDENTIFIER]})
     assert caught.value.reason is Refusal.MAY_NOT_ASK
 
 
@@ -215,7 +218,7 @@ def test_match_is_refused_when_somebody_is_named_without_a_receipt(
         "/fhir/Patient/$match", edited(lambda page: page["entry"][0].pop("extension"))
     )
     with pytest.raises(ReceiptMismatch, match="without a receipt"):
-        ambulance.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)
+        ambulance.emergency.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)
 
 
 def test_match_is_refused_when_the_account_is_of_another_chain(
@@ -231,4 +234,4 @@ def test_match_is_refused_when_the_account_is_of_another_chain(
 
     middle.alter = at("/fhir/Patient/$match", edited(move))
     with pytest.raises(TransportError, match=f"{there} is of another chain than "):
-        ambulance.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)
+        ambulance.emergency.match({"identifier": [IDENTIFIER]}, purpose=Purpose.BTG)

@@ -41,15 +41,15 @@ def database(hospital: Hospital) -> Iterator[Engine]:
 @pytest.fixture
 def held(patient: Patient, clinician: Provider, hospital: Hospital) -> SignedReceipt:
     """A receipt that a clinician holds: of the fourth line, and all five are anchored."""
-    (receipt,) = clinician.search("Observation", patient.account).receipts
-    clinician.search("Observation", patient.account)
+    (receipt,) = clinician.records.search("Observation", patient.account).receipts
+    clinician.records.search("Observation", patient.account)
     hospital.gatekeeper.audit.anchor()
     return receipt
 
 
 def rows(database: Engine, patient: Patient) -> list[Any]:
     """The lines of the patient's log in the database, with what they are wrapped in."""
-    return rows_of(database, patient.audit().relationship)
+    return rows_of(database, patient.audit.verify().relationship)
 
 
 def rows_of(database: Engine, log: bytes) -> list[Any]:
@@ -73,11 +73,11 @@ def forge(database: Engine, lines: list[Any]) -> None:
 def test_log_is_whole_when_it_comes_in_pages(
     patient: Patient, held: SignedReceipt, middle: Middle
 ) -> None:
-    log = patient.audit()
+    log = patient.audit.verify()
     assert [entry.number for entry in log.entries] == [1, 2, 3, 4, 5]
     assert (log.count, log.anchored) == (5, 5)
     assert middle.paths().count(LOG) == 3
-    patient.check_receipt(held)
+    patient.audit.check_receipt(held)
 
 
 # --- Found by what is anchored, also by somebody who never looked before ---
@@ -121,7 +121,7 @@ def test_log_is_found_out_by_its_anchor_when_it_was_touched(
     touch(database, rows(database, patient))
     newcomer: Patient = visit(Patient, world.patient)
     with pytest.raises(LogMismatch) as found:
-        newcomer.audit()
+        newcomer.audit.verify()
     assert found.value.number == number
 
 
@@ -133,7 +133,7 @@ def test_log_is_found_out_when_it_is_anchored_anew_without_a_line(
     forge(database, lines[:3] + lines[4:])
     hospital.gatekeeper.audit.anchor()
     with pytest.raises(LogMismatch):
-        patient.audit()
+        patient.audit.verify()
 
 
 # --- Found by a receipt alone ---
@@ -152,9 +152,9 @@ def test_receipt_shows_a_line_that_was_never_logged(
     forge(database, lines[:3])
     hospital.gatekeeper.audit.anchor()
     newcomer: Patient = visit(Patient, world.patient)
-    assert newcomer.audit().count == newcomer.audit().anchored == 3
+    assert newcomer.audit.verify().count == newcomer.audit.verify().anchored == 3
     with pytest.raises(ReceiptMismatch, match="a receipt was signed for 4"):
-        newcomer.check_receipt(held)
+        newcomer.audit.check_receipt(held)
 
 
 def test_receipt_shows_a_line_that_was_replaced_and_anchored_so(
@@ -173,17 +173,17 @@ def test_receipt_shows_a_line_that_was_replaced_and_anchored_so(
     forge(database, [*lines[:3], lines[4], lines[3]])
     hospital.gatekeeper.audit.anchor()
     newcomer: Patient = visit(Patient, world.patient)
-    assert newcomer.audit().erased == (1, 2, 3, 4, 5)
+    assert newcomer.audit.verify().erased == (1, 2, 3, 4, 5)
     with pytest.raises(ReceiptMismatch, match="entry 4 of the log is not the one in the receipt"):
-        newcomer.check_receipt(held)
+        newcomer.audit.check_receipt(held)
 
 
 def test_receipt_is_refused_when_it_is_of_another_patients_log(
     patient: Patient, neighbour: Patient, clinician: Provider
 ) -> None:
-    (theirs,) = clinician.search("Observation", neighbour.account).receipts
+    (theirs,) = clinician.records.search("Observation", neighbour.account).receipts
     with pytest.raises(ReceiptMismatch, match="another log"):
-        patient.check_receipt(theirs)
+        patient.audit.check_receipt(theirs)
 
 
 # --- Pages and filters, on their way ---
@@ -200,7 +200,7 @@ def test_log_is_refused_when_a_page_is_of_another_state(
 
     middle.alter = at(LOG, edited(other))
     with pytest.raises(ProofMismatch):
-        patient.audit()
+        patient.audit.verify()
 
 
 def test_log_is_refused_when_its_last_page_is_kept_back(
@@ -208,34 +208,34 @@ def test_log_is_refused_when_its_last_page_is_kept_back(
 ) -> None:
     middle.alter = at(LOG, edited(lambda log: log.update({"next": None})))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 3
 
 
 def test_filter_shows_lines_that_fit_and_proves_that_others_are_there(
     patient: Patient, held: SignedReceipt, clinician: Provider
 ) -> None:
-    patient.search("Condition")
-    log = patient.audit(LogFilter(requester=patient.account))
+    patient.records.search("Condition")
+    log = patient.audit.list(LogFilter(requester=patient.account))
     assert [entry.number for entry in log.entries] == [6]
     assert (log.left_out, log.count, log.anchored) == ((1, 2, 3, 4, 5), 6, 5)
-    patient.check_receipt(held)
+    patient.audit.check_receipt(held)
 
 
 def test_filtered_log_is_refused_when_a_line_that_fits_is_left_out(
     patient: Patient, held: SignedReceipt, middle: Middle
 ) -> None:
-    patient.audit()  # what the lines say is known from now on
+    patient.audit.verify()  # what the lines say is known from now on
 
     def hide(log: dict[str, Any]) -> None:
         shown = log["entries"].pop()
         number = str(shown["number"])
         log["leftOut"][number] = hex_digest(known[int(str(number)) - 1])
 
-    known = patient.audit().commitments
+    known = patient.audit.verify().commitments
     middle.alter = at(LOG, edited(hide))
     with pytest.raises(LogMismatch, match="left out") as found:
-        patient.audit(LogFilter(outcome="released"))
+        patient.audit.list(LogFilter(outcome="released"))
     assert found.value.number == 2
 
 
@@ -244,5 +244,5 @@ def test_filtered_log_is_refused_when_a_line_is_shown_that_does_not_fit(
 ) -> None:
     middle.redirect = lambda url: url.copy_remove_param("outcome")
     with pytest.raises(LogMismatch, match="not asked for") as found:
-        patient.audit(LogFilter(outcome="refused"))
+        patient.audit.list(LogFilter(outcome="refused"))
     assert found.value.number == 1

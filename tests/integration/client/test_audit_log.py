@@ -20,7 +20,7 @@ OTHER = "0x" + "7" * 64
 def test_log_shows_who_looked_and_is_covered_by_the_chain(
     patient: Patient, clinician: Provider
 ) -> None:
-    log = patient.audit()
+    log = patient.audit.verify()
     assert len(log.entries) == log.anchored == 3
     assert {entry.requester for entry in log.entries} == {clinician.account}
     assert {entry.outcome for entry in log.entries} == {"released"}
@@ -30,16 +30,16 @@ def test_log_shows_what_was_refused_and_the_patients_own_reads(
     patient: Patient, clinician: Provider, hospital: Hospital
 ) -> None:
     with pytest.raises(Exception, match="scope-not-covered"):
-        clinician.search("MedicationRequest", patient.account)
-    patient.search("Condition")
-    log = patient.audit()
+        clinician.records.search("MedicationRequest", patient.account)
+    patient.records.search("Condition")
+    log = patient.audit.verify()
     assert [(entry.requester, entry.outcome) for entry in log.entries[3:]] == [
         (clinician.account, "refused"),
         (patient.account, "released"),
     ]
     assert (len(log.entries), log.anchored) == (5, 3)
     hospital.gatekeeper.audit.anchor()
-    assert patient.audit().anchored == 5
+    assert patient.audit.verify().anchored == 5
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_log_is_refused_when_a_line_is_changed(
 ) -> None:
     middle.alter = at(LOG, edited(lambda log: log["entries"][1].update({member: value})))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 2
 
 
@@ -64,7 +64,7 @@ def test_log_is_refused_when_line_and_heads_are_changed_together(
 
     middle.alter = at(LOG, edited(change))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 3  # what is anchored is all there is to tell by
 
 
@@ -74,28 +74,28 @@ def test_log_is_refused_when_a_line_is_dropped(
 ) -> None:
     middle.alter = at(LOG, edited(lambda log: log["entries"].pop(dropped)))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == found_at
 
 
 def test_log_is_refused_when_a_line_is_told_twice(patient: Patient, middle: Middle) -> None:
     middle.alter = at(LOG, edited(lambda log: log["entries"].insert(1, log["entries"][0])))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 2
 
 
 def test_log_is_refused_when_lines_change_places(patient: Patient, middle: Middle) -> None:
     middle.alter = at(LOG, edited(lambda log: log["entries"].reverse()))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 1
 
 
 def test_log_is_refused_when_it_is_emptied(patient: Patient, middle: Middle) -> None:
     middle.alter = at(LOG, edited(lambda log: log["entries"].clear()))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 1
 
 
@@ -108,7 +108,7 @@ def test_log_is_refused_when_count_and_lines_are_cut_together(
 
     middle.alter = at(LOG, edited(cut))
     with pytest.raises(ProofMismatch):
-        patient.audit()
+        patient.audit.verify()
 
 
 @pytest.mark.parametrize("member", ["root", "previous", "head", "transaction", "topic"])
@@ -117,7 +117,7 @@ def test_log_is_refused_when_its_anchor_is_forged(
 ) -> None:
     middle.alter = at(LOG, edited(lambda log: log["anchored"]["anchor"].update({member: OTHER})))
     with pytest.raises(ProofMismatch):
-        patient.audit()
+        patient.audit.verify()
 
 
 def test_log_is_refused_when_its_anchor_is_another_accounts(
@@ -128,14 +128,14 @@ def test_log_is_refused_when_its_anchor_is_another_accounts(
         edited(lambda log: log["anchored"]["anchor"].update({"account": clinician.account})),
     )
     with pytest.raises(ProofMismatch, match="another stream"):
-        patient.audit()
+        patient.audit.verify()
 
 
 # --- against what was seen before
 
 
 def logged_again(clinician: Provider, patient: Patient) -> None:
-    clinician.search("Observation", patient.account)
+    clinician.records.search("Observation", patient.account)
 
 
 def cut(log: dict[str, Any]) -> None:
@@ -156,29 +156,29 @@ def test_log_is_refused_when_its_unanchored_end_is_not_as_it_was_seen(
     found_at: int,
 ) -> None:
     logged_again(clinician, patient)
-    assert len(patient.audit().entries) == 4
+    assert len(patient.audit.verify().entries) == 4
     middle.alter = at(LOG, edited(change))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == found_at
 
 
 def test_log_is_refused_when_it_was_anchored_before_and_is_no_more(
     patient: Patient, middle: Middle
 ) -> None:
-    patient.audit()
+    patient.audit.verify()
     middle.alter = at(LOG, edited(lambda log: log.update({"anchored": None})))
     with pytest.raises(LogMismatch, match="the log was anchored before"):
-        patient.audit()
+        patient.audit.verify()
 
 
 def test_log_is_refused_when_it_lacks_a_read_the_patient_holds_a_receipt_for(
     patient: Patient, middle: Middle
 ) -> None:
-    patient.search("Condition")
+    patient.records.search("Condition")
     middle.alter = at(LOG, edited(cut))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 4
 
 
@@ -188,8 +188,8 @@ def test_log_is_refused_when_it_is_another_patients(
     """Complete, anchored and proven, but not the log that receipts were signed for."""
     theirs: dict[str, Any] = {}
     middle.alter = at(LOG, edited(theirs.update))
-    neighbour.audit()
-    patient.search("Condition")
+    neighbour.audit.verify()
+    patient.records.search("Condition")
 
     def swap(log: dict[str, Any]) -> None:
         log.clear()
@@ -197,7 +197,7 @@ def test_log_is_refused_when_it_is_another_patients(
 
     middle.alter = at(LOG, edited(swap))
     with pytest.raises(LogMismatch, match="another log") as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == 1
 
 
@@ -206,10 +206,10 @@ def test_sound_log_is_taken_again_after_a_false_one_was_refused(
 ) -> None:
     middle.alter = at(LOG, edited(cut))
     with pytest.raises(LogMismatch):
-        patient.audit()
+        patient.audit.verify()
     middle.alter = lambda request, answer: None
     logged_again(clinician, patient)
-    assert len(patient.audit().entries) == 4
+    assert len(patient.audit.verify().entries) == 4
 
 
 @pytest.mark.parametrize(
@@ -230,4 +230,4 @@ def test_log_that_is_none_is_the_gatekeepers_fault(
 ) -> None:
     middle.alter = at(LOG, edited(edit))
     with pytest.raises(TransportError, match="does not answer as a gatekeeper does"):
-        patient.audit()
+        patient.audit.verify()

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from medaccord.chain import Role, reverts
-from medaccord.chain.actions import Motion
+from medaccord.chain.actions import Kind, Motion
 from medaccord.client import Admission, Consortium, Patient, Provider
 from medaccord.core.emergency import EmergencyCode
 from medaccord.core.errors import AccessRefused, InvalidInput
@@ -27,51 +27,51 @@ def carry(
     """Have all members approve a motion, and carry it out."""
     for member in members:
         member.approve(motion)
-    members[0].execute(motion, [member.account for member in members], admission)
+    members[0].execute(motion, [member.account for member in members], admission=admission)
 
 
 def assert_refused(reason: Refusal, clinician: Provider, patient: Patient) -> None:
     with pytest.raises(AccessRefused) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert refused.value.reason is reason
 
 
 def test_suspended_organisation_reads_nothing_until_reinstated(
     members: Sequence[Consortium], clinician: Provider, patient: Patient
 ) -> None:
-    before = clinician.search("Observation", patient.account).records
-    carry(members, members[0].suspension(clinician.account))
+    before = list(clinician.records.search("Observation", patient.account))
+    carry(members, members[0].propose(Kind.SUSPEND, clinician.account))
     assert_refused(Refusal.SUSPENDED, clinician, patient)
-    assert [each.active for each in patient.consents()] == [False]
-    carry(members, members[0].reinstatement(clinician.account))
-    assert clinician.search("Observation", patient.account).records == before
-    assert [each.active for each in patient.consents()] == [True]
+    assert [each.active for each in patient.consents.history()] == [False]
+    carry(members, members[0].propose(Kind.REINSTATE, clinician.account))
+    assert list(clinician.records.search("Observation", patient.account)) == before
+    assert [each.active for each in patient.consents.history()] == [True]
 
 
 def test_what_was_revoked_during_suspension_does_not_come_back(
     members: Sequence[Consortium], clinician: Provider, patient: Patient
 ) -> None:
-    carry(members, members[0].suspension(clinician.account))
-    patient.revoke(patient.consents()[0].consent_id)
-    carry(members, members[0].reinstatement(clinician.account))
+    carry(members, members[0].propose(Kind.SUSPEND, clinician.account))
+    patient.consents.revoke(next(patient.consents.history()).consent_id)
+    carry(members, members[0].propose(Kind.REINSTATE, clinician.account))
     assert_refused(Refusal.CONSENT_REVOKED, clinician, patient)
 
 
 def test_suspended_steward_releases_nothing_and_goes_on_logging(
     members: Sequence[Consortium], clinician: Provider, patient: Patient, stage: Stage
 ) -> None:
-    carry(members, members[0].suspension(stage.a.account))
+    carry(members, members[0].propose(Kind.SUSPEND, stage.a.account))
     assert_refused(Refusal.STEWARD_NOT_ACTIVE, clinician, patient)
-    carry(members[:1], members[0].reinstatement(stage.a.account))  # the only one left
-    assert clinician.search("Observation", patient.account).records
-    assert patient.audit().entries[-2].reason == Refusal.STEWARD_NOT_ACTIVE.value
+    carry(members[:1], members[0].propose(Kind.REINSTATE, stage.a.account))  # the only one left
+    assert list(clinician.records.search("Observation", patient.account))
+    assert patient.audit.verify().entries[-2].reason == Refusal.STEWARD_NOT_ACTIVE.value
 
 
 def test_one_member_of_two_is_not_enough(
     members: Sequence[Consortium], clinician: Provider
 ) -> None:
     founder, _ = members
-    motion = founder.suspension(clinician.account)
+    motion = founder.propose(Kind.SUSPEND, clinician.account)
     founder.approve(motion)
     with pytest.raises(reverts.NoMajority) as refused:
         founder.execute(motion, [founder.account])
@@ -83,23 +83,21 @@ def test_withdrawn_approval_does_not_count(
     members: Sequence[Consortium], clinician: Provider, patient: Patient
 ) -> None:
     founder, second = members
-    motion = founder.suspension(clinician.account)
+    motion = founder.propose(Kind.SUSPEND, clinician.account)
     founder.approve(motion)
     second.approve(motion)
     second.withdraw(motion)
     with pytest.raises(reverts.Reverted):
         founder.execute(motion, [founder.account, second.account])
-    assert clinician.search("Observation", patient.account).records
+    assert list(clinician.records.search("Observation", patient.account))
 
 
 def test_emergency_department_without_the_role_opens_nothing(
     members: Sequence[Consortium], ambulance: Provider, patient: Patient, stage: Stage
 ) -> None:
-    carry(members, members[0].change_of_roles(ambulance.account, Role.STEWARD))
+    carry(members, members[0].propose(Kind.SET_ROLES, ambulance.account, roles=Role.STEWARD))
     with pytest.raises(reverts.NoEmergencyRole) as refused:
-        ambulance.open_emergency(
-            stage.c.sender, patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1)
-        )
+        ambulance.emergency.open(patient.account, EmergencyCode.UNCONSCIOUS, timedelta(hours=1))
     assert refused.value.grantee == ambulance.account
 
 
@@ -107,13 +105,13 @@ def test_admission_needs_the_wish_of_the_organisation(
     members: Sequence[Consortium], stage: Stage, stranger: LocalSigner
 ) -> None:
     wish = Admission.sign(stage.contracts, stranger, key=KEY, profile=PROFILE)
-    motion = members[0].admission(wish, Role.STEWARD)
+    motion = members[0].propose(Kind.ADMIT, admission=wish, roles=Role.STEWARD)
     for member in members:
         member.approve(motion)
     accounts = [member.account for member in members]
     with pytest.raises(InvalidInput):
         members[0].execute(motion, accounts)
-    members[0].execute(motion, accounts, wish)
+    members[0].execute(motion, accounts, admission=wish)
     assert stage.contracts.call("Registry", "isActiveOrganisation", stranger.address)
 
 
@@ -122,9 +120,9 @@ def test_admission_with_the_wish_of_another_is_refused(
 ) -> None:
     wish = Admission.sign(stage.contracts, stranger, key=KEY, profile=PROFILE)
     other = Admission.sign(stage.contracts, LocalSigner.create(), key=KEY, profile=PROFILE)
-    motion = members[0].admission(wish, Role.STEWARD)
+    motion = members[0].propose(Kind.ADMIT, admission=wish, roles=Role.STEWARD)
     for member in members:
         member.approve(motion)
     with pytest.raises(InvalidInput):
-        members[0].execute(motion, [member.account for member in members], other)
+        members[0].execute(motion, [member.account for member in members], admission=other)
     assert not stage.contracts.call("Registry", "isActiveOrganisation", stranger.address)

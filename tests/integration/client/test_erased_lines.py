@@ -30,14 +30,14 @@ def erase(log: dict[str, Any], number: int) -> None:
 def test_log_verifies_and_tells_which_lines_were_erased(
     patient: Patient, middle: Middle, numbers: tuple[int, ...]
 ) -> None:
-    whole = patient.audit()
+    whole = patient.audit.verify()
 
     def change(log: dict[str, Any]) -> None:
         for number in numbers:
             erase(log, number)
 
     middle.alter = at(LOG, edited(change))
-    log = patient.audit()
+    log = patient.audit.verify()
     assert log.erased == numbers
     assert [each.number for each in log.entries] == [n for n in (1, 2, 3) if n not in numbers]
     assert (log.count, log.head, log.anchored) == (3, whole.head, 3)
@@ -78,7 +78,7 @@ def test_log_is_refused_when_what_was_erased_does_not_fit(
 ) -> None:
     middle.alter = at(LOG, edited(change))
     with pytest.raises(LogMismatch) as found:
-        patient.audit()
+        patient.audit.verify()
     assert found.value.number == number
 
 
@@ -88,13 +88,13 @@ def test_log_is_refused_when_erased_lines_are_malformed(
 ) -> None:
     middle.alter = at(LOG, edited(lambda log: log.update({"erased": erased})))
     with pytest.raises(TransportError):
-        patient.audit()
+        patient.audit.verify()
 
 
 def test_log_that_was_seen_whole_verifies_when_a_line_is_erased_later(
     patient: Patient, middle: Middle
 ) -> None:
-    seen = patient.audit()
+    seen = patient.audit.verify()
     middle.alter = at(LOG, edited(lambda log: erase(log, 1)))
-    later = patient.audit()
+    later = patient.audit.verify()
     assert (later.head, later.erased) == (seen.head, (1,))

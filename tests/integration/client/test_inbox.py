@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from medaccord.chain import Contracts, Power, Sender, actions
+from medaccord.chain.actions import Kind
 from medaccord.client import Consortium, Patient, Provider
 from medaccord.core.canonical import Number
 from medaccord.core.errors import (
@@ -35,17 +36,17 @@ def asked(clinician: Provider, patient: Patient, stage: Stage) -> Digest:
 
 
 def ask(provider: Provider, patient: Address, stage: Stage) -> Digest:
-    return provider.request(
+    return provider.requests.send(
         patient,
         terms(stage, LABORATORY, MEDICATION),
         valid_until=stage.network.clock().replace(microsecond=0) + timedelta(days=30),
-    )
+    ).digest
 
 
 def test_inbox_shows_a_request_in_words_made_from_its_structure(
     patient: Patient, asked: Digest
 ) -> None:
-    (received,) = patient.inbox()
+    (received,) = patient.inbox.list()
     assert received.digest == asked
     assert received.sentence.startswith(
         "“Hospital B” asks to read your MedicationRequests and laboratory Observations kept by "
@@ -54,18 +55,18 @@ def test_inbox_shows_a_request_in_words_made_from_its_structure(
 
 
 def test_inbox_no_longer_shows_what_was_granted(patient: Patient, asked: Digest) -> None:
-    (received,) = patient.inbox()
-    patient.grant(received)
-    assert patient.inbox() == []
+    (received,) = patient.inbox.list()
+    patient.consents.grant(received)
+    assert patient.inbox.list() == ()
 
 
 def test_inbox_makes_its_own_sentence_when_another_is_sent_along(
     patient: Patient, asked: Digest, middle: Middle
 ) -> None:
-    (before,) = patient.inbox()
+    (before,) = patient.inbox.list()
     forged = {"sentence": "Hospital B asks for nothing."}
     middle.alter = at(INBOX, edited(lambda shown: shown["requests"][0].update(forged)))
-    assert patient.inbox() == [before]
+    assert patient.inbox.list() == (before,)
 
 
 def test_inbox_is_refused_when_what_is_asked_for_is_changed(
@@ -76,7 +77,7 @@ def test_inbox_is_refused_when_what_is_asked_for_is_changed(
 
     middle.alter = at(INBOX, edited(widen))
     with pytest.raises(SignatureMismatch, match="is not signed by 0x"):
-        patient.inbox()
+        patient.inbox.list()
 
 
 @pytest.mark.parametrize("length", [0, 64, 65, 66])
@@ -86,7 +87,7 @@ def test_inbox_is_refused_when_the_signature_is_forged(
     forged = {"signature": "0x" + "1b" * length}
     middle.alter = at(INBOX, edited(lambda shown: shown["requests"][0].update(forged)))
     with pytest.raises(SignatureMismatch):
-        patient.inbox()
+        patient.inbox.list()
 
 
 def signed_by(signer: LocalSigner, contracts: Contracts) -> Any:
@@ -109,7 +110,7 @@ def test_inbox_leaves_out_a_request_signed_by_a_stranger_for_the_requester(
     middle: Middle,
 ) -> None:
     middle.alter = at(INBOX, edited(signed_by(stranger, contracts)))
-    assert patient.inbox() == []
+    assert patient.inbox.list() == ()
 
 
 def test_inbox_leaves_out_a_request_of_nobody_the_consortium_admitted(
@@ -125,7 +126,7 @@ def test_inbox_leaves_out_a_request_of_nobody_the_consortium_admitted(
         signed_by(stranger, contracts)(shown)
 
     middle.alter = at(INBOX, edited(impersonate))
-    assert patient.inbox() == []
+    assert patient.inbox.list() == ()
 
 
 def test_inbox_is_refused_when_it_holds_a_request_to_somebody_else(
@@ -134,10 +135,10 @@ def test_inbox_is_refused_when_it_holds_a_request_to_somebody_else(
     theirs: dict[str, Any] = {}
     ask(clinician, neighbour.account, stage)
     middle.alter = at(INBOX, edited(theirs.update))
-    neighbour.inbox()
+    neighbour.inbox.list()
     middle.alter = at(INBOX, edited(lambda shown: shown.update(theirs)))
     with pytest.raises(VerificationFailed) as refused:
-        patient.inbox()
+        patient.inbox.list()
     assert str(refused.value) == (
         f"the inbox of {stage.contracts.account_id(patient.account)} holds a request to "
         f"{stage.contracts.account_id(neighbour.account)}"
@@ -151,11 +152,11 @@ def test_inbox_leaves_out_a_request_whose_organisation_was_suspended_since(
     clinician: Provider,
 ) -> None:
     founder, second = members
-    motion = founder.suspension(clinician.account)
+    motion = founder.propose(Kind.SUSPEND, clinician.account)
     founder.approve(motion)
     second.approve(motion)
     founder.execute(motion, [founder.account, second.account])
-    assert patient.inbox() == []
+    assert patient.inbox.list() == ()
 
 
 def test_inbox_leaves_out_only_what_a_removed_key_had_asked_for(
@@ -172,10 +173,10 @@ def test_inbox_leaves_out_only_what_a_removed_key_had_asked_for(
     actions.submit(sender, named)
     ask(visit(Provider, desk, stage.b.account), patient.account, stage)
     kept = ask(clinician, patient.account, stage)
-    assert len(patient.inbox()) == 2
+    assert len(patient.inbox.list()) == 2
     removed = actions.undelegate(contracts, account=stage.b.account, delegate=desk.address)
     actions.submit(sender, removed)
-    assert [received.digest for received in patient.inbox()] == [kept]
+    assert [received.digest for received in patient.inbox.list()] == [kept]
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ def test_inbox_shows_a_request_that_a_wallet_signed(
     patient: Patient, stage: Stage, wallet: OwnedWallet, visit: Visit
 ) -> None:
     digest = ask(visit(Provider, wallet, stage.b.account), patient.account, stage)
-    assert [received.digest for received in patient.inbox()] == [digest]
+    assert [received.digest for received in patient.inbox.list()] == [digest]
 
 
 def test_inbox_is_refused_when_a_wallet_did_not_sign(
@@ -207,7 +208,7 @@ def test_inbox_is_refused_when_a_wallet_did_not_sign(
     forged = {"signature": "0x" + "1b" * 65}
     middle.alter = at(INBOX, edited(lambda shown: shown["requests"][0].update(forged)))
     with pytest.raises(SignatureMismatch, match=f"is not signed by {wallet.address}"):
-        patient.inbox()
+        patient.inbox.list()
 
 
 def test_sentence_shows_the_account_when_the_name_is_not_the_registered_one(
@@ -218,7 +219,7 @@ def test_sentence_shows_the_account_when_the_name_is_not_the_registered_one(
         f"/directory/{clinician.account}",
         edited(lambda profile: profile.update({"name": "Your Family Doctor"})),
     )
-    (received,) = patient.inbox()
+    (received,) = patient.inbox.list()
     assert received.sentence.startswith(f"“{named}” asks to read ")
     with pytest.raises(CommitmentMismatch) as refused:
         patient.directory.profile(clinician.account)
@@ -231,7 +232,7 @@ def test_sentence_shows_the_account_when_another_organisations_profile_is_served
     middle.redirect = lambda url: url.copy_with(
         path=url.path.replace(stage.b.account, stage.a.account)
     )
-    (received,) = patient.inbox()
+    (received,) = patient.inbox.list()
     assert received.sentence.startswith(f"“{contracts.account_id(stage.b.account)}” asks to read ")
 
 
@@ -258,4 +259,4 @@ def test_inbox_that_is_none_is_the_gatekeepers_fault(
 ) -> None:
     middle.alter = at(INBOX, edited(edit))
     with pytest.raises(TransportError, match="does not answer as a gatekeeper does"):
-        patient.inbox()
+        patient.inbox.list()

@@ -34,10 +34,10 @@ def lines(notices: list[Notice]) -> list[str]:
 
 def test_notices_are_all_there_when_iterated(patient: Patient, clinician: Provider) -> None:
     for _ in range(2):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     told = list(patient.notices)
     assert told[0].kind is NoticeKind.GRANT
-    assert lines(told) == [str(entry.number) for entry in patient.audit().entries]
+    assert lines(told) == [str(entry.number) for entry in patient.audit.verify().entries]
     assert [each.id for each in told] == sorted(each.id for each in told)
     assert list(patient.notices.after(told[-2].id)) == told[-1:]
 
@@ -54,7 +54,7 @@ def test_stream_gives_each_notice_once_when_the_token_ends_meanwhile(
     stream = listener.notices.stream(last)
     seen = []
     for _ in range(3):
-        clinician.search("Observation", listener.account)
+        clinician.records.search("Observation", listener.account)
         seen.append(next(stream))
         chain.advance(TOKEN_LIFE)
     stream.close()
@@ -65,11 +65,11 @@ def test_stream_ends_when_the_key_may_not_read_any_more(
     listener: Patient, stage: Stage, hospital: Hospital, stranger: LocalSigner
 ) -> None:
     until = stage.network.clock() + timedelta(days=1)
-    listener.delegate(stranger.address, Power.READ, until=until)
+    listener.delegates.add(stranger.address, Power.READ, until=until)
     with Patient(stranger, stage.contracts, hospital.url, account=listener.account) as carer:
         stream = carer.notices.stream(0)
         assert next(stream).kind is NoticeKind.GRANT
-        listener.undelegate(stranger.address)
+        listener.delegates.remove(stranger.address)
         with pytest.raises(AccessRefused) as caught:
             list(stream)
     assert caught.value.reason is Refusal.NOT_SIGNED_IN

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from medaccord.chain import Power, reverts
+from medaccord.chain.events import RelationshipProposed
 from medaccord.client import Patient, Provider, ReceivedRequest
 from medaccord.core.emergency import EmergencyCode
 from medaccord.core.errors import (
@@ -30,7 +31,6 @@ from tests.integration.client.conftest import (
     terms,
 )
 from tests.integration.client.middle import Middle
-from tests.integration.gatekeeper.desk import salt
 
 HOUR = timedelta(hours=1)
 
@@ -38,7 +38,7 @@ HOUR = timedelta(hours=1)
 def assert_refused(reason: Refusal, reader: Provider, patient: Patient, kind: str) -> None:
     purpose = Purpose.BTG if reason.value.startswith("emergency") else Purpose.TREAT
     with pytest.raises(AccessRefused) as refused:
-        reader.search(kind, patient.account, purpose=purpose)
+        reader.records.search(kind, patient.account, purpose=purpose)
     assert refused.value.reason is reason
 
 
@@ -48,31 +48,29 @@ def assert_refused(reason: Refusal, reader: Provider, patient: Patient, kind: st
 @pytest.fixture
 def received(clinician: Provider, patient: Patient, stage: Stage) -> ReceivedRequest:
     """Hospital B's request for laboratory Observations and MedicationRequests, for 10 days."""
-    clinician.request(
+    clinician.requests.send(
         patient.account,
         terms(stage, LABORATORY, MEDICATION),
         valid_until=stage.network.clock().replace(microsecond=0) + timedelta(days=10),
     )
-    (found,) = patient.inbox()
+    (found,) = patient.inbox.list()
     return found
 
 
 def test_grant_lets_read_what_was_asked_for(
     patient: Patient, clinician: Provider, received: ReceivedRequest
 ) -> None:
-    patient.grant(received)
-    answer = clinician.search("MedicationRequest", patient.account)
-    assert answer.records
-    assert {record.name.partition("/")[0] for record in answer.records} == {"MedicationRequest"}
+    patient.consents.grant(received)
+    answer = clinician.records.search("MedicationRequest", patient.account)
+    assert {record.name.partition("/")[0] for record in answer} == {"MedicationRequest"}
 
 
 def test_grant_of_less_lets_read_less(
     patient: Patient, clinician: Provider, world: World, received: ReceivedRequest
 ) -> None:
-    patient.revoke(world.consent)
-    narrower = replace(received.request.terms, scopes=(MEDICATION,), salt=salt())
-    patient.grant(received, terms=narrower)
-    assert clinician.search("MedicationRequest", patient.account).records
+    patient.consents.revoke(world.consent)
+    patient.consents.grant(received, scopes=[MEDICATION])
+    assert list(clinician.records.search("MedicationRequest", patient.account))
     assert_refused(Refusal.SCOPE_NOT_COVERED, clinician, patient, "Observation")
 
 
@@ -80,42 +78,40 @@ def test_grant_may_end_earlier_than_asked_for(
     patient: Patient, clinician: Provider, stage: Stage, received: ReceivedRequest
 ) -> None:
     until = received.request.valid_until - timedelta(days=9)
-    patient.grant(received, valid_until=until)
-    assert patient.consents()[-1].valid_until == until
+    patient.consents.grant(received, valid_until=until)
+    assert list(patient.consents.history())[-1].expires == until
     stage.chain.advance(timedelta(days=1, seconds=1))
     assert_refused(Refusal.SCOPE_NOT_COVERED, clinician, patient, "MedicationRequest")
 
 
 def test_grant_of_a_wider_scope_is_refused(patient: Patient, received: ReceivedRequest) -> None:
-    before = patient.consents()
-    wider = replace(received.request.terms, scopes=(EVERYTHING,), salt=salt())
+    before = list(patient.consents.history())
     with pytest.raises(InvalidRequest, match="more than was asked for"):
-        patient.grant(received, terms=wider)
-    assert patient.consents() == before
+        patient.consents.grant(received, scopes=[EVERYTHING])
+    assert list(patient.consents.history()) == before
 
 
 def test_grant_for_another_purpose_is_refused(patient: Patient, received: ReceivedRequest) -> None:
-    wider = replace(received.request.terms, purposes=(Purpose.TREAT, Purpose.HRESCH), salt=salt())
     with pytest.raises(InvalidRequest, match="more than was asked for"):
-        patient.grant(received, terms=wider)
+        patient.consents.grant(received, purposes=[Purpose.TREAT, Purpose.HRESCH])
 
 
 def test_grant_that_ends_a_second_later_is_refused(
     patient: Patient, received: ReceivedRequest
 ) -> None:
     later = received.request.valid_until + timedelta(seconds=1)
-    with pytest.raises(InvalidRequest, match="more than was asked for"):
-        patient.grant(received, valid_until=later)
+    with pytest.raises(InvalidRequest, match="longer than was asked for"):
+        patient.consents.grant(received, valid_until=later)
 
 
 def test_grant_without_a_request_lets_read(
     patient: Patient, clinician: Provider, stage: Stage
 ) -> None:
     now = stage.network.clock().replace(microsecond=0)
-    patient.grant_to(
+    patient.consents.offer(
         clinician.account, terms(stage, MEDICATION), valid_from=now, valid_until=now + HOUR
     )
-    assert clinician.search("MedicationRequest", patient.account).records
+    assert list(clinician.records.search("MedicationRequest", patient.account))
 
 
 # --- taking back
@@ -124,38 +120,40 @@ def test_grant_without_a_request_lets_read(
 def test_consents_tell_what_became_of_each(
     patient: Patient, clinician: Provider, world: World, received: ReceivedRequest
 ) -> None:
-    granted = patient.grant(received)
-    patient.revoke(world.consent)
-    first, second = patient.consents()
+    granted = patient.consents.grant(received)
+    patient.consents.revoke(world.consent)
+    first, second = patient.consents.history()
     assert (first.consent_id, first.grantee) == (world.consent, clinician.account)
     assert (first.active, first.revoked) == (False, True)
-    assert (second.consent_id, second.grantee) == (granted.action.digest, clinician.account)
+    assert (second.consent_id, second.grantee) == (granted.id, clinician.account)
     assert (second.active, second.revoked) == (True, False)
     assert second.valid_from == received.request.valid_from
-    assert second.valid_until == received.request.valid_until
+    assert second.expires == received.request.valid_until
 
 
 def test_revoke_ends_reading(patient: Patient, clinician: Provider, world: World) -> None:
-    assert clinician.search("Observation", patient.account).records
-    assert patient.revoke(world.consent).obeyed
+    assert list(clinician.records.search("Observation", patient.account))
+    assert patient.consents.revoke(world.consent).obeyed
     assert_refused(Refusal.CONSENT_REVOKED, clinician, patient, "Observation")
 
 
 def test_revoke_of_what_is_revoked_already_is_refused_by_the_chain(
     patient: Patient, world: World
 ) -> None:
-    patient.revoke(world.consent)
+    patient.consents.revoke(world.consent)
     with pytest.raises(reverts.ConsentRevokedAlready) as refused:
-        patient.revoke(world.consent)
+        patient.consents.revoke(world.consent)
     assert refused.value.consent_id == world.consent
 
 
 def test_revoke_all_ends_every_consent(
     patient: Patient, clinician: Provider, received: ReceivedRequest
 ) -> None:
-    patient.grant(received)
-    patient.revoke_all()
-    assert [(each.active, each.revoked) for each in patient.consents()] == [(False, False)] * 2
+    patient.consents.grant(received)
+    patient.consents.revoke_all()
+    assert [(each.active, each.revoked) for each in patient.consents.history()] == [
+        (False, False)
+    ] * 2
     assert_refused(Refusal.CONSENT_EPOCH_ENDED, clinician, patient, "Observation")
     assert_refused(Refusal.CONSENT_EPOCH_ENDED, clinician, patient, "MedicationRequest")
 
@@ -163,10 +161,10 @@ def test_revoke_all_ends_every_consent(
 def test_end_of_the_relationship_ends_reading_for_everybody(
     patient: Patient, clinician: Provider
 ) -> None:
-    patient.end()
+    patient.relationships.end()
     assert_refused(Refusal.NO_RELATIONSHIP, clinician, patient, "Observation")
     with pytest.raises(AccessRefused) as refused:
-        patient.search("Observation")
+        patient.records.search("Observation")
     assert refused.value.reason is Refusal.NO_RELATIONSHIP
 
 
@@ -174,41 +172,41 @@ def test_decline_leaves_no_relationship_and_can_be_proposed_again(
     hospital: Hospital, visit: Visit, stranger: LocalSigner
 ) -> None:
     newcomer = visit(Patient, stranger)
-    first = newcomer.enrol(hospital.gatekeeper.enrolment.issue_code("somebody-new"))
-    newcomer.decline()
+    first = newcomer.relationships.enrol(hospital.gatekeeper.enrolment.issue_code("somebody-new"))
+    newcomer.relationships.decline()
     with pytest.raises(AccessRefused) as refused:
-        newcomer.search("Observation")
+        newcomer.records.search("Observation")
     assert refused.value.reason is Refusal.NO_RELATIONSHIP
     with pytest.raises(reverts.Reverted):
-        newcomer.accept()
-    assert first.round == 1
+        newcomer.relationships.accept()
+    assert first.event(RelationshipProposed).round == 1
 
 
 # --- emergencies
 
 
 def open_emergency(ambulance: Provider, patient: Patient, stage: Stage) -> None:
-    ambulance.open_emergency(stage.c.sender, patient.account, EmergencyCode.UNCONSCIOUS, HOUR)
+    ambulance.emergency.open(patient.account, EmergencyCode.UNCONSCIOUS, HOUR)
 
 
 def test_emergencies_tell_who_and_when_and_whether_still_open(
     patient: Patient, ambulance: Provider, stage: Stage
 ) -> None:
-    assert patient.emergencies() == []
+    assert patient.emergency.list() == ()
     open_emergency(ambulance, patient, stage)
-    (seen,) = patient.emergencies()
+    (seen,) = patient.emergency.list()
     assert (seen.grantee, seen.open) == (ambulance.account, True)
     assert seen.opened_at == stage.network.head().timestamp
-    assert timedelta() < seen.valid_until - seen.opened_at <= HOUR
-    assert patient.reason_of(seen).code is EmergencyCode.UNCONSCIOUS
+    assert timedelta() < seen.expires - seen.opened_at <= HOUR
+    assert patient.emergency.reason_of(seen).code is EmergencyCode.UNCONSCIOUS
     forged = replace(seen, reason=ZERO_DIGEST)
     with pytest.raises(CommitmentMismatch, match="not the reason that was committed to"):
-        patient.reason_of(forged)
+        patient.emergency.reason_of(forged)
     untold = replace(seen, emergency_id=ZERO_DIGEST)
     with pytest.raises(InvalidRequest, match="the reason was not told"):
-        patient.reason_of(untold)
+        patient.emergency.reason_of(untold)
     stage.chain.advance(HOUR)
-    assert [each.open for each in patient.emergencies()] == [False]
+    assert [each.open for each in patient.emergency.list()] == [False]
     assert_refused(Refusal.EMERGENCY_ENDED, ambulance, patient, "Condition")
 
 
@@ -216,35 +214,35 @@ def test_close_ends_emergency_reading_until_allowed_again(
     patient: Patient, ambulance: Provider, stage: Stage
 ) -> None:
     open_emergency(ambulance, patient, stage)
-    assert ambulance.search("Condition", patient.account, purpose=Purpose.BTG).records
-    patient.close_emergency(ambulance.account)
+    assert list(ambulance.records.search("Condition", patient.account, purpose=Purpose.BTG))
+    patient.emergency.close(ambulance.account)
     assert_refused(Refusal.EMERGENCY_CLOSED, ambulance, patient, "Condition")
     with pytest.raises(reverts.EmergencyBarred):
         open_emergency(ambulance, patient, stage)
-    patient.allow_emergency(ambulance.account)
+    patient.emergency.allow(ambulance.account)
     open_emergency(ambulance, patient, stage)
-    assert ambulance.search("Condition", patient.account, purpose=Purpose.BTG).records
-    assert [each.open for each in patient.emergencies()] == [False, True]
+    assert list(ambulance.records.search("Condition", patient.account, purpose=Purpose.BTG))
+    assert [each.open for each in patient.emergency.list()] == [False, True]
 
 
 def test_forbid_keeps_everybody_from_opening_until_allowed_again(
     patient: Patient, ambulance: Provider, stage: Stage
 ) -> None:
-    patient.forbid_emergency()
+    patient.emergency.forbid()
     with pytest.raises(reverts.EmergencyForbiddenBy) as refused:
         open_emergency(ambulance, patient, stage)
     assert refused.value.patient == patient.account
-    patient.allow_emergency()
+    patient.emergency.allow()
     open_emergency(ambulance, patient, stage)
-    assert [each.open for each in patient.emergencies()] == [True]
+    assert [each.open for each in patient.emergency.list()] == [True]
 
 
 def test_forbid_ends_what_is_open(patient: Patient, ambulance: Provider, stage: Stage) -> None:
     open_emergency(ambulance, patient, stage)
-    patient.forbid_emergency()
-    assert [each.open for each in patient.emergencies()] == [False]
+    patient.emergency.forbid()
+    assert [each.open for each in patient.emergency.list()] == [False]
     with pytest.raises(AccessRefused):
-        ambulance.search("Condition", patient.account, purpose=Purpose.BTG)
+        ambulance.records.search("Condition", patient.account, purpose=Purpose.BTG)
 
 
 def test_emergency_reads_nothing_before_its_reason_is_told(
@@ -255,9 +253,9 @@ def test_emergency_reads_nothing_before_its_reason_is_told(
         open_emergency(ambulance, patient, stage)
     assert_refused(Refusal.EMERGENCY_REASON_MISSING, ambulance, patient, "Condition")
     middle.cut.clear()
-    ambulance.disclose(patient.account, ambulance.undisclosed[patient.account])
-    assert ambulance.undisclosed == {}
-    assert ambulance.search("Condition", patient.account, purpose=Purpose.BTG).records
+    ambulance.emergency.disclose(ambulance.emergency.undisclosed[patient.account])
+    assert ambulance.emergency.undisclosed == {}
+    assert list(ambulance.records.search("Condition", patient.account, purpose=Purpose.BTG))
 
 
 # --- carers
@@ -271,7 +269,7 @@ def carer() -> LocalSigner:
 
 def delegate(patient: Patient, carer: LocalSigner, powers: Power, stage: Stage) -> None:
     end = stage.network.clock().replace(microsecond=0) + timedelta(days=20)
-    patient.delegate(carer.address, powers, until=end)
+    patient.delegates.add(carer.address, powers, until=end)
 
 
 def test_carer_reads_and_grants_for_the_patient(
@@ -284,12 +282,12 @@ def test_carer_reads_and_grants_for_the_patient(
 ) -> None:
     delegate(patient, carer, Power.GRANT | Power.READ, stage)
     acting = visit(Patient, carer, patient.account)
-    assert acting.search("Observation").records
-    (seen,) = acting.inbox()
+    assert list(acting.records.search("Observation"))
+    (seen,) = acting.inbox.list()
     assert seen == received
-    acting.grant(seen)
-    assert clinician.search("MedicationRequest", patient.account).records
-    log = patient.audit()
+    acting.consents.grant(seen)
+    assert list(clinician.records.search("MedicationRequest", patient.account))
+    log = patient.audit.verify()
     own = [entry for entry in log.entries if entry.requester == patient.account]
     assert [entry.by for entry in own] == [carer.address]
 
@@ -300,8 +298,8 @@ def test_carer_cannot_take_back_without_that_power(
     delegate(patient, carer, Power.GRANT | Power.READ, stage)
     acting = visit(Patient, carer, patient.account)
     with pytest.raises(reverts.Reverted):
-        acting.revoke(world.consent)
-    assert patient.consents()[0].active
+        acting.consents.revoke(world.consent)
+    assert next(patient.consents.history()).active
 
 
 def test_carer_cannot_sign_in_without_the_power_to_read(
@@ -309,7 +307,7 @@ def test_carer_cannot_sign_in_without_the_power_to_read(
 ) -> None:
     delegate(patient, carer, Power.GRANT, stage)
     with pytest.raises(AccessRefused) as refused:
-        visit(Patient, carer, patient.account).inbox()
+        visit(Patient, carer, patient.account).inbox.list()
     assert refused.value.reason is Refusal.NOT_SIGNED_IN
 
 
@@ -318,10 +316,10 @@ def test_carer_is_signed_out_once_removed(
 ) -> None:
     delegate(patient, carer, Power.READ, stage)
     acting = visit(Patient, carer, patient.account)
-    assert acting.inbox() == []
-    patient.undelegate(carer.address)
+    assert acting.inbox.list() == ()
+    patient.delegates.remove(carer.address)
     with pytest.raises(AccessRefused) as refused:
-        acting.inbox()
+        acting.inbox.list()
     assert refused.value.reason is Refusal.NOT_SIGNED_IN
 
 
@@ -331,7 +329,7 @@ def test_carers_grant_cannot_outlive_the_delegation(
     delegate(patient, carer, Power.GRANT, stage)
     now = stage.network.clock().replace(microsecond=0)
     with pytest.raises(reverts.OutlivesDelegation):
-        visit(Patient, carer, patient.account).grant_to(
+        visit(Patient, carer, patient.account).consents.offer(
             clinician.account,
             terms(stage, MEDICATION),
             valid_from=now,

@@ -52,16 +52,16 @@ def prove(entry: dict[str, Any], document: dict[str, Any]) -> None:
 def test_search_hands_over_what_was_granted_with_a_receipt(
     clinician: Provider, patient: Patient, laboratory: list[str]
 ) -> None:
-    answer = clinician.search("Observation", patient.account)
-    assert sorted(record.name for record in answer.records) == laboratory
+    answer = clinician.records.search("Observation", patient.account)
+    assert sorted(record.name for record in answer) == laboratory
     assert [each.receipt.steward for each in answer.receipts] == [clinician.steward]
 
 
 def test_search_hands_over_every_page_with_a_receipt_each(
     clinician: Provider, patient: Patient, laboratory: list[str]
 ) -> None:
-    answer = clinician.search("Observation", patient.account, _count="2")
-    assert sorted(record.name for record in answer.records) == laboratory
+    answer = clinician.records.search("Observation", patient.account, _count="2")
+    assert sorted(record.name for record in answer) == laboratory
     numbers = [each.receipt.number for each in answer.receipts]
     assert len(numbers) == len(laboratory) // 2
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -72,7 +72,7 @@ def test_read_hands_over_the_record_as_it_was_written(
 ) -> None:
     values = set()
     for name in laboratory:
-        (record,) = read(clinician, name, patient).records
+        record = read(clinician, name, patient)
         assert record.name == name
         value: Any = record.resource.get("valueQuantity")
         values.add(value and value["value"])
@@ -89,7 +89,7 @@ def test_search_is_refused_when_one_byte_of_a_record_is_changed(
         SEARCH, lambda answer: instead(answer, answer.content.replace(b":1.00", b":1.01"))
     )
     with pytest.raises(ProofMismatch, match="it was changed"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_search_is_refused_when_a_number_is_written_another_way(
@@ -99,7 +99,7 @@ def test_search_is_refused_when_a_number_is_written_another_way(
         SEARCH, lambda answer: instead(answer, answer.content.replace(b":1.00", b":1.0"))
     )
     with pytest.raises(ProofMismatch, match="it was changed"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_search_is_refused_when_a_record_comes_without_proof(
@@ -107,7 +107,7 @@ def test_search_is_refused_when_a_record_comes_without_proof(
 ) -> None:
     middle.alter = at(SEARCH, edited(lambda page: page["entry"][1].pop("extension")))
     with pytest.raises(ProofMismatch, match="came without its proof"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_search_is_refused_when_proofs_are_swapped(
@@ -119,7 +119,7 @@ def test_search_is_refused_when_proofs_are_swapped(
 
     middle.alter = at(SEARCH, edited(swap))
     with pytest.raises(ProofMismatch, match="it was changed"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 @pytest.mark.parametrize("member", ["previous", "root", "head", "transaction", "blockNumber"])
@@ -134,7 +134,7 @@ def test_search_is_refused_when_the_anchor_is_forged(
 
     middle.alter = at(SEARCH, edited(forge))
     with pytest.raises(ProofMismatch):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_search_is_refused_when_the_root_was_never_anchored(
@@ -163,7 +163,7 @@ def test_search_is_refused_when_the_root_was_never_anchored(
 
     middle.alter = at(SEARCH, edited(forge))
     with pytest.raises(ProofMismatch, match="the chain holds no anchor of the root"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def made_up(steward: Any, topic: Digest, record: bytes, resource: dict[str, Any]) -> Pointer:
@@ -209,7 +209,7 @@ def test_search_is_refused_when_the_proof_is_another_stewards(
 
     middle.alter = at(SEARCH, edited(forge))
     with pytest.raises(ProofMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == f"the proof is by {stage.b.account}, not by {stage.a.account}"
 
 
@@ -218,10 +218,10 @@ def test_search_is_refused_when_a_record_of_another_patient_is_mixed_in(
 ) -> None:
     others: list[dict[str, Any]] = []
     middle.alter = at(SEARCH, edited(lambda page: others.extend(page["entry"])))
-    clinician.search("Observation", neighbour.account)
+    clinician.records.search("Observation", neighbour.account)
     middle.alter = at(SEARCH, edited(lambda page: page["entry"].extend(others)))
     with pytest.raises(ProofMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == f"the record is another patient's than {patient.account}'s"
 
 
@@ -230,15 +230,15 @@ def test_stream_of_a_patient_is_not_fixed_when_the_record_is_refused(
 ) -> None:
     others: list[dict[str, Any]] = []
     middle.alter = at(SEARCH, edited(lambda page: others.extend(page["entry"])))
-    clinician.search("Observation", neighbour.account)
+    clinician.records.search("Observation", neighbour.account)
     for entry in others:
         proof = RecordProof.parse(entry["extension"][0]["valueString"])
         prove(entry, replace(proof, newest=None).document())
     middle.alter = at(SEARCH, edited(lambda page: page.update(entry=others)))
     with pytest.raises(ProofMismatch, match="nothing shows which version"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     middle.alter = lambda request, answer: None
-    assert clinician.search("Observation", patient.account).records
+    assert list(clinician.records.search("Observation", patient.account))
 
 
 def test_search_is_refused_when_answered_for_another_patient(
@@ -246,7 +246,7 @@ def test_search_is_refused_when_answered_for_another_patient(
 ) -> None:
     middle.redirect = lambda url: url.copy_set_param("patient", f"eip155:1337:{neighbour.account}")
     with pytest.raises(ReceiptMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == f"the receipt is for another log than that of {patient.account}"
 
 
@@ -255,7 +255,7 @@ def test_search_is_refused_when_answered_with_another_type(
 ) -> None:
     middle.redirect = lambda url: url.copy_with(path=url.path.replace("Condition", "Observation"))
     with pytest.raises(ProofMismatch, match="asked for Condition, the gatekeeper answered Obs"):
-        patient.search("Condition")
+        patient.records.search("Condition")
 
 
 def test_read_is_refused_when_another_record_is_answered_with_its_own_proof(
@@ -297,7 +297,7 @@ def test_answer_is_refused_when_the_receipt_is_missing(
 ) -> None:
     middle.alter = at(SEARCH, lambda answer: instead(answer, without=RECEIPT))
     with pytest.raises(ReceiptMismatch, match="answered without a receipt"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def signed_again(
@@ -329,7 +329,7 @@ def test_answer_is_refused_when_the_receipt_is_signed_by_a_stranger(
         SEARCH, lambda answer: with_receipt(answer, signed_again(answer, contracts, stranger))
     )
     with pytest.raises(ReceiptMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == (
         f"the receipt is signed by {stranger.address}, no key of {clinician.steward}"
     )
@@ -346,7 +346,7 @@ def test_answer_is_refused_when_the_receipt_is_another_stewards(
         ),
     )
     with pytest.raises(ReceiptMismatch, match=f"signed by {b.account}, no key of"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_answer_is_refused_when_the_receipt_names_another_steward(
@@ -360,7 +360,7 @@ def test_answer_is_refused_when_the_receipt_names_another_steward(
         ),
     )
     with pytest.raises(ReceiptMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == (f"the receipt is by {stage.b.account}, not by {stage.a.account}")
 
 
@@ -372,17 +372,17 @@ def test_answer_is_refused_when_a_word_of_the_receipt_is_changed(
         lambda answer: with_receipt(answer, {**receipt_of(answer), "number": 1_000}),
     )
     with pytest.raises(ReceiptMismatch, match="the receipt is signed by 0x"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_answer_is_refused_when_the_receipt_was_given_before(
     clinician: Provider, patient: Patient, middle: Middle
 ) -> None:
     """So that no answer leaves without a line of its own in the log."""
-    (earlier,) = clinician.search("Observation", patient.account).receipts
+    (earlier,) = clinician.records.search("Observation", patient.account).receipts
     middle.alter = at(SEARCH, lambda answer: with_receipt(answer, earlier.document()))
     with pytest.raises(ReceiptMismatch) as refused:
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert str(refused.value) == (
         f"the receipt of entry {earlier.receipt.number} was given for another answer before"
     )
@@ -394,4 +394,4 @@ def test_answer_is_refused_when_the_receipt_cannot_be_read(
 ) -> None:
     middle.alter = at(SEARCH, lambda answer: instead(answer, headers={RECEIPT: text}))
     with pytest.raises(ReceiptMismatch, match="the gatekeeper's receipt cannot be read"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)

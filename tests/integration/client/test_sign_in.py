@@ -29,7 +29,7 @@ def rewritten(change: Callable[[str], str]) -> Any:
 
 def assert_nothing_signed(middle: Middle, patient: Patient, problem: str) -> None:
     with pytest.raises(InvalidSignIn) as refused:
-        patient.search("Condition")
+        patient.records.search("Condition")
     assert problem in refused.value.problem
     assert "/sign-in" not in middle.paths()
     assert all("authorization" not in request.headers for request in middle.asked)
@@ -126,12 +126,12 @@ def test_nothing_is_signed_when_the_message_is_over(
         return text
 
     middle.alter = rewritten(keep)
-    patient.search("Condition")
+    patient.records.search("Condition")
     stage.chain.advance(timedelta(minutes=30))
     middle.asked.clear()
     middle.alter = rewritten(lambda text: kept[0])
     with pytest.raises(InvalidSignIn, match="is over: compare the clocks"):
-        patient.search("Condition")
+        patient.records.search("Condition")
     assert "/sign-in" not in middle.paths()
 
 
@@ -151,17 +151,17 @@ def test_challenge_without_text_is_the_gatekeepers_fault(
     if message == 7:
         middle.alter = at(CHALLENGE, edited(lambda answer: answer.pop("message")))
     with pytest.raises(TransportError, match="does not answer as a gatekeeper does"):
-        patient.search("Condition")
+        patient.records.search("Condition")
 
 
 def test_client_signs_in_once_and_again_when_the_token_has_ended(
     patient: Patient, stage: Stage, middle: Middle
 ) -> None:
-    patient.search("Condition")
-    patient.search("Condition")
+    patient.records.search("Condition")
+    patient.records.search("Condition")
     assert middle.paths().count("/sign-in") == 1
     stage.chain.advance(timedelta(minutes=10))
-    patient.search("Condition")
+    patient.records.search("Condition")
     assert middle.paths().count("/sign-in") == 2
 
 
@@ -170,7 +170,7 @@ def test_client_gives_up_when_a_fresh_token_is_refused_too(
 ) -> None:
     middle.alter = at("/sign-in", edited(lambda answer: answer.update({"token": "forged"})))
     with pytest.raises(AccessRefused) as refused:
-        patient.search("Condition")
+        patient.records.search("Condition")
     assert refused.value.reason is Refusal.NOT_SIGNED_IN
     assert middle.paths().count("/sign-in") == 1
 
@@ -179,7 +179,7 @@ def test_sign_in_is_refused_when_the_key_may_not_act_for_the_account(
     patient: Patient, stranger: LocalSigner, visit: Visit
 ) -> None:
     with pytest.raises(AccessRefused) as refused:
-        visit(Patient, stranger, patient.account).search("Condition")
+        visit(Patient, stranger, patient.account).records.search("Condition")
     assert refused.value.reason is Refusal.NOT_SIGNED_IN
 
 
@@ -187,14 +187,14 @@ def test_sign_in_of_a_stranger_reads_nothing(
     patient: Patient, stranger: LocalSigner, visit: Visit
 ) -> None:
     with pytest.raises(AccessRefused) as refused:
-        visit(Provider, stranger).search("Condition", patient.account)
+        visit(Provider, stranger).records.search("Condition", patient.account)
     assert refused.value.reason is Refusal.NOT_AN_ORGANISATION
 
 
 def test_account_named_in_a_token_is_the_one_acted_for(
     patient: Patient, stage: Stage, middle: Middle
 ) -> None:
-    patient.search("Condition")
+    patient.records.search("Condition")
     (signed,) = [request for request in middle.asked if request.url.path == "/sign-in"]
     named = AccountId(chain_id=stage.network.chain_id, address=patient.account)
     assert f"Resources:\\n- {named}" in signed.read().decode()

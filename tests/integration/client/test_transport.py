@@ -51,7 +51,7 @@ def test_link_to_somewhere_else_is_not_followed(
     here = hospital.url.removeprefix("http://")
     middle.alter = at(SEARCH, linked_to(elsewhere.format(here=here)))
     with pytest.raises(TransportError, match="links elsewhere"):
-        clinician.search("Observation", patient.account)
+        list(clinician.records.search("Observation", patient.account))
     middle.assert_nothing_left(hospital.url)
     assert middle.paths().count(SEARCH) == 1
 
@@ -61,7 +61,7 @@ def test_link_without_a_host_stays_at_the_gatekeeper(
 ) -> None:
     middle.alter = at(SEARCH, linked_to("//elsewhere.example/fhir/Observation"))
     with pytest.raises((TransportError, InvalidRequest)):
-        clinician.search("Observation", patient.account)
+        list(clinician.records.search("Observation", patient.account))
     middle.assert_nothing_left(hospital.url)
 
 
@@ -78,7 +78,7 @@ def test_pages_in_a_circle_are_not_followed_for_ever(
 
     middle.alter = circle
     with pytest.raises(TransportError, match="run in a circle"):
-        clinician.search("Observation", patient.account)
+        list(clinician.records.search("Observation", patient.account))
     assert len(first) == 2
 
 
@@ -97,7 +97,7 @@ def test_empty_pages_are_not_followed_for_ever(
 
     middle.alter = at(SEARCH, edited(endless))
     with pytest.raises(TransportError, match="run in a circle"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     assert count == 1
 
 
@@ -108,7 +108,7 @@ def test_redirection_is_not_followed(
     headers = {"location": "http://elsewhere.example/fhir/Observation"}
     middle.alter = at(SEARCH, lambda answer: instead(answer, b"", status=status, headers=headers))
     with pytest.raises(TransportError, match=f"answered {status}, not as a gatekeeper does"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
     middle.assert_nothing_left(hospital.url)
 
 
@@ -143,7 +143,7 @@ def test_search_says_so_when_the_answer_is_none(
 ) -> None:
     middle.alter = at(SEARCH, lambda answer: instead(answer, BAD_ANSWERS[name]))
     with pytest.raises(TransportError, match=NO_GATEKEEPER):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 @pytest.mark.parametrize("name", ["HTML", "nothing", "a list", "deep", "invalid UTF-8"])
@@ -153,10 +153,10 @@ def test_call_says_so_when_the_answer_is_no_object(
 ) -> None:
     calls: dict[str, Callable[[Patient], object]] = {
         "/health": lambda patient: patient.steward,
-        "/audit": lambda patient: patient.audit(),
-        "/requests": lambda patient: patient.inbox(),
-        "/sign-in": lambda patient: patient.inbox(),
-        "/relay": lambda patient: patient.revoke(world.consent),
+        "/audit": lambda patient: patient.audit.verify(),
+        "/requests": lambda patient: patient.inbox.list(),
+        "/sign-in": lambda patient: patient.inbox.list(),
+        "/relay": lambda patient: patient.consents.revoke(world.consent),
     }
     middle.alter = at(path, lambda answer: instead(answer, BAD_ANSWERS[name]))
     with pytest.raises(TransportError, match=NO_GATEKEEPER):
@@ -169,7 +169,7 @@ def test_enrolment_says_so_when_the_answer_is_none(
     code = hospital.gatekeeper.enrolment.issue_code("somebody")
     middle.alter = at("/enrolments", edited(lambda answer: answer.update({"round": Number("0")})))
     with pytest.raises(TransportError, match=NO_GATEKEEPER):
-        visit(Patient, stranger).enrol(code)
+        visit(Patient, stranger).relationships.enrol(code)
 
 
 def test_health_of_a_gatekeeper_of_no_steward_is_refused(
@@ -187,7 +187,7 @@ def test_records_are_refused_when_the_gatekeeper_says_it_is_another_steward(
     middle.alter = at("/health", edited(lambda answer: answer.update({"steward": stage.b.account})))
     clinician = visit(Provider, stage.b.signer)
     with pytest.raises(Exception, match=f"no key of {stage.b.account}"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 @pytest.mark.parametrize("body", [HTML, b"", b'{"detail": "Internal Server Error"}'])
@@ -197,7 +197,7 @@ def test_failure_that_is_no_outcome_is_told_by_its_status(
 ) -> None:
     middle.alter = at(SEARCH, lambda answer: instead(answer, body, status=status))
     with pytest.raises(TransportError, match=f"answered {status}, not as a gatekeeper does"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_failure_inside_a_gatekeeper_is_told_in_its_words(
@@ -209,7 +209,7 @@ def test_failure_inside_a_gatekeeper_is_told_in_its_words(
     )
     middle.alter = at(SEARCH, lambda answer: instead(answer, outcome, status=500))
     with pytest.raises(TransportError, match=r"Something failed\.$"):
-        clinician.search("Observation", patient.account)
+        clinician.records.search("Observation", patient.account)
 
 
 def test_nobody_listening_is_told(world: World, contracts: Contracts) -> None:
@@ -224,7 +224,7 @@ def test_question_a_gatekeeper_does_not_know_is_refused_in_its_words(
     clinician: Provider, patient: Patient
 ) -> None:
     with pytest.raises(InvalidRequest, match="colour"):
-        clinician.search("Observation", patient.account, colour="red")
+        clinician.records.search("Observation", patient.account, colour="red")
 
 
 def test_proof_of_a_record_that_is_none_is_refused(
@@ -246,4 +246,4 @@ def test_client_of_ones_own_stays_open_and_another_is_closed(
     with Patient(world.patient, contracts, hospital.url) as patient:
         assert patient.steward == world.stage.a.account
     with pytest.raises(RuntimeError, match="closed"):
-        patient.inbox()
+        patient.inbox.list()

@@ -64,7 +64,7 @@ def import_cut_off(gatekeeper: Gatekeeper, cable: Cable, data: bytes, account: L
 def read_conditions(desk: Desk, contracts: Contracts, patient: LocalSigner) -> set[int]:
     """Versions of what the patient reads; the client checks that they are the newest."""
     with Patient(patient, contracts, desk.url) as reader:
-        return {each.proof.pointer.version for each in reader.search("Condition").records}
+        return {each.proof.pointer.version for each in reader.records.search("Condition")}
 
 
 def test_import_anchors_what_came_before_it_first(
@@ -169,9 +169,9 @@ def test_others_stay_provable_and_the_index_forgets_when_a_record_was_erased(
     patient: LocalSigner,
 ) -> None:
     with Patient(patient, contracts, desk.url) as reader:
-        first, *others = reader.search("Condition").records
+        first, *others = reader.records.search("Condition")
         gatekeeper.erasing.erase_record(names.patient(PATIENT_ID), first.name)
-        left = {each.name for each in reader.search("Condition").records}
+        left = {each.name for each in reader.records.search("Condition")}
     assert left == {each.name for each in others}
     gatekeeper.anchor_pending()
     with reading(database) as connection:

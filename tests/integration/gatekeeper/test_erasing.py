@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from medaccord.chain import Contracts, actions
+from medaccord.chain.events import RelationshipProposed
 from medaccord.client import Patient
 from medaccord.core.errors import ErasureRefused, InvalidRequest, KeyStoreFailed
 from medaccord.core.refusals import Refusal
@@ -112,16 +113,17 @@ def test_log_still_verifies_when_its_patient_was_erased_and_enrolled_anew(
         found(desk, patient)
     gatekeeper.audit.anchor()
     with Patient(patient, contracts, desk.url) as software:
-        before = software.audit()
+        before = software.audit.verify()
         assert (before.count, before.anchored, before.erased) == (3, 3, ())
         gatekeeper.erasing.erase_patient(gatekeeper.erasing.patient(PATIENT_ID))
-        software.end()
-        assert software.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID)).round == 2
-        software.accept()
+        software.relationships.end()
+        enrolled = software.relationships.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
+        assert enrolled.event(RelationshipProposed).round == 2
+        software.relationships.accept()
         gatekeeper.import_bundle(BUNDLE, patient.address)
         assert len(found(desk, patient)) > 0
         gatekeeper.audit.anchor()
-        log = software.audit()
+        log = software.audit.verify()
     assert log.erased == (1, 2, 3)
     assert [(each.number, each.action) for each in log.entries] == [
         (4, "erase-patient"),
@@ -140,10 +142,10 @@ def test_everyone_elses_log_verifies_when_a_patient_was_erased(
     found(desk, neighbour)
     gatekeeper.audit.anchor()
     with Patient(neighbour, contracts, desk.url) as software:
-        before = software.audit()
+        before = software.audit.verify()
         gatekeeper.erasing.erase_patient(gatekeeper.erasing.patient(PATIENT_ID))
         gatekeeper.audit.anchor()
-        after = software.audit()
+        after = software.audit.verify()
     assert after.entries == before.entries
     assert (after.erased, after.anchored) == ((), 1)
 

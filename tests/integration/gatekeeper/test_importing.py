@@ -165,5 +165,5 @@ def test_records_are_read_under_either_account_when_the_patient_enrolled_again(
     gatekeeper.import_bundle(json.dumps(changed).encode(), fresh.address)
     for signer in (patient, fresh):
         with Patient(signer, contracts, desk.url) as reader:
-            released = reader.search("Observation").records
+            released = list(reader.records.search("Observation"))
             assert {record.proof.pointer.version for record in released} == {1, 2}
