@@ -5,7 +5,6 @@ Nothing here is sent: what comes back is signed, or to be signed, and whoever pa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from medaccord.client.guardian_documents import (
     SealedHandout,
     Source,
 )
+from medaccord.client.salts import fresh_salt
 from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import members_of
 from medaccord.core.errors import CommitmentMismatch, InvalidInput, InvalidRequest, KeyMissing
@@ -85,7 +85,7 @@ class Guardians:
             raise InvalidInput("a card came twice: have each guardian give one of their own")
         self._check_apart(held, by_guardian.keys())
         circle = GuardianCircle(
-            salts=MappingProxyType({guardian: digest(os.urandom(32)) for guardian in by_guardian}),
+            salts=MappingProxyType({guardian: fresh_salt() for guardian in by_guardian}),
             threshold=threshold,
         )
         action = actions.set_guardians(
