@@ -107,6 +107,15 @@ def _node(value: str) -> str:
     return value
 
 
+def _gatekeeper(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it should be an address that begins with https://")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("it should have neither a user nor anything after the path")
+    return value.rstrip("/")
+
+
 def _heads(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
@@ -188,6 +197,10 @@ class Settings(BaseSettings):
         None, description="File with the passphrase of the patients' keys, mode 0600."
     )
     keystore: _Path = Field(HOME / "keystore", description="Encrypted keys of accounts.")
+    wallet: _Path = Field(HOME / "wallet", description="A person's wallet: one phrase, encrypted.")
+    gatekeeper: Annotated[str, AfterValidator(_gatekeeper)] | None = Field(
+        None, repr=False, description="Address of the gatekeeper that commands speak to."
+    )
     account: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Account whose key signs."
     )

@@ -1,0 +1,353 @@
+"""Who acts in a command: options that every one of them takes, and what they come to.
+
+A command that is decorated with `acts`, or with another one of its kind, takes those options beside
+its own, and gets them as its argument `flags`, which `acting_patient` and the others read.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+import typer
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from medaccord.chain.deployment import Contracts, Deployment, connect
+from medaccord.chain.network import Network
+from medaccord.chain.sender import Sender
+from medaccord.cli.passphrases import passphrase, refuse_both
+from medaccord.client import Consortium, Patient, Provider
+from medaccord.client.directory import organisation_of
+from medaccord.core.errors import InvalidSetting
+from medaccord.core.identifiers import Address, address, digest
+from medaccord.keys import Keystore, LocalSigner, Passphrase, Wallet, WalletAccount
+from medaccord.settings import Settings
+
+Flags: TypeAlias = Mapping[str, Any]
+"""Settings by name, as the command line has them, None where one was not given; and beside them
+`passphrase_fd`, `for_account` and `payer`, which are no settings."""
+
+_BESIDE: Final = ("passphrase_fd", "for_account", "payer")
+_PANEL: Final = "Who acts, and where"
+
+
+def _option(name: str, metavar: str, help: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=help, rich_help_panel=_PANEL)
+
+
+_CHAIN: Final[dict[str, Any]] = {
+    "rpc_url": Annotated[str | None, _option("--rpc-url", "URL", "The node; MEDACCORD_RPC_URL.")],
+    "record": Annotated[
+        Path | None,
+        _option("--record", "FILE", "Record of the deployment; MEDACCORD_RECORD."),
+    ],
+}
+_KEY: Final[dict[str, Any]] = {
+    "account": Annotated[
+        str | None,
+        _option(
+            "--account",
+            "ADDRESS",
+            "Whose key signs, of the wallet or the keystore; MEDACCORD_ACCOUNT.",
+        ),
+    ],
+    "for_account": Annotated[
+        str | None,
+        _option("--for", "ADDRESS", "The account acted for, where the key is a delegate's."),
+    ],
+    "wallet": Annotated[
+        Path | None,
+        _option("--wallet", "FILE", "A person's wallet; MEDACCORD_WALLET, or in your own folder."),
+    ],
+    "keystore": Annotated[
+        Path | None,
+        _option("--keystore", "FOLDER", "Keys of single accounts; MEDACCORD_KEYSTORE."),
+    ],
+    "passphrase_file": Annotated[
+        Path | None,
+        _option("--passphrase-file", "FILE", "One line with the passphrase, chmod 600."),
+    ],
+    "passphrase_fd": Annotated[
+        int | None,
+        _option("--passphrase-fd", "NUMBER", "Open file descriptor to read the passphrase from."),
+    ],
+}
+_GATEKEEPER: Final[dict[str, Any]] = {
+    "gatekeeper": Annotated[
+        str | None,
+        _option(
+            "--gatekeeper",
+            "URL",
+            "The gatekeeper; MEDACCORD_GATEKEEPER, or the one the wallet has for the account.",
+        ),
+    ],
+}
+_PAYER: Final[dict[str, Any]] = {
+    "payer": Annotated[
+        str | None,
+        _option("--payer", "ADDRESS", "Account of the keystore that pays for the transaction."),
+    ],
+}
+
+
+def _taking(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command options, which it gets as one argument, `flags`."""
+    options = {name: option for group in groups for name, option in group.items()}
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [each for name, each in signature.parameters.items() if name != "flags"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in options.items()
+        ]
+
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            flags = {name: given.pop(name) for name in options}
+            command(flags=flags, **given)
+
+        taken = signature.replace(parameters=[*own, *added])
+        with_options.__signature__ = taken  # type: ignore[attr-defined]  # typer reads it
+        with_options.__annotations__ = {each.name: each.annotation for each in (*own, *added)}
+        return with_options
+
+    return decorated
+
+
+looks = _taking(_CHAIN)
+"""For a command that looks at the chain alone: node and record."""
+
+governs = _taking(_CHAIN, _KEY)
+"""For a command of a member, which pays for itself."""
+
+acts = _taking(_GATEKEEPER, _CHAIN, _KEY)
+"""For a command at a gatekeeper."""
+
+acts_and_pays = _taking(_GATEKEEPER, _CHAIN, _KEY, _PAYER)
+"""For a command of a patient that no gatekeeper relays."""
+
+
+# --- What they come to ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A key that signs, and what it acts for.
+
+    Attributes:
+        signer: the key.
+        account: the account acted for.
+        wallet: where the key is from; None where it is from the keystore.
+        held: what the wallet knows of the account; None where the wallet does not have it.
+    """
+
+    signer: LocalSigner
+    account: Address
+    wallet: Wallet | None = None
+    held: WalletAccount | None = None
+
+
+def settings_of(flags: Flags) -> Settings:
+    """The settings, with the flags before everything else.
+
+    Raises:
+        InvalidSetting: one is malformed.
+        InvalidInput: two passphrases were given for one.
+    """
+    refuse_both(flags.get("passphrase_file"), flags.get("passphrase_fd"))
+    return Settings.load(**{name: each for name, each in flags.items() if name not in _BESIDE})
+
+
+def connected(flags: Flags) -> Contracts:
+    """The contracts of the deployment that the settings name, checked.
+
+    Raises:
+        InvalidSetting: a setting is malformed, or the node is on another chain than is set.
+        MedaccordError: as `Network.connect`, `Deployment.load` and `connect`.
+    """
+    settings = settings_of(flags)
+    network = Network.connect(
+        settings.rpc_url,
+        confirmations=settings.confirmations,
+        block_period=settings.block_period,
+    )
+    if settings.chain_id not in (None, network.chain_id):
+        raise InvalidSetting(
+            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
+            f" {settings.chain_id}: name the node or the chain that is meant"
+        )
+    return connect(network, Deployment.load(settings.record_of(network.genesis_hash)))
+
+
+@contextmanager
+def acting_patient(flags: Flags) -> Iterator[Patient]:
+    """Act for a patient at the gatekeeper of a steward.
+
+    The account is the one that is named, else the only one that the wallet has at that gatekeeper.
+
+    Raises:
+        InvalidSetting: which account or which gatekeeper is meant cannot be told.
+        MedaccordError: as `connected`, and what opens the key.
+    """
+    actor = acting(flags)
+    settings = settings_of(flags)
+    where = settings.gatekeeper or (actor.held.gatekeeper if actor.held else None)
+    if where is None:
+        raise InvalidSetting(
+            "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
+        )
+    contracts = connected(flags)
+    sender = payer(flags, contracts)
+    with Patient(actor.signer, contracts, where, account=actor.account, sender=sender) as patient:
+        yield patient
+
+
+@contextmanager
+def acting_provider(flags: Flags, *, unseals: bool = False) -> Iterator[Provider]:
+    """Act for an organisation at the gatekeeper of a steward.
+
+    Args:
+        flags: as the command line has them.
+        unseals: whether to open the X25519 key that it has in the Registry, where the keystore has
+            it, so that records come sealed to it.
+
+    Raises:
+        InvalidSetting: which account or which gatekeeper is meant cannot be told.
+        MedaccordError: as `connected`, and what opens the keys.
+    """
+    settings = settings_of(flags)
+    if settings.gatekeeper is None:
+        raise InvalidSetting(
+            "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
+        )
+    opener = _Opener(settings, flags.get("passphrase_fd"))
+    actor = _actor(settings, flags, opener)
+    contracts = connected(flags)
+    key = _x25519(settings, contracts, actor.account, opener) if unseals else None
+    with Provider(
+        actor.signer, contracts, settings.gatekeeper, account=actor.account, envelope_key=key
+    ) as provider:
+        yield provider
+
+
+def acting_member(flags: Flags) -> Consortium:
+    """Take a member's seat; its key pays.
+
+    Raises:
+        InvalidSetting: which account is meant cannot be told.
+        MedaccordError: as `connected`, and what opens the key.
+    """
+    actor = acting(flags)
+    return Consortium(actor.signer, connected(flags), account=actor.account)
+
+
+def acting(flags: Flags) -> Actor:
+    """Find the key that signs, and open it.
+
+    Raises:
+        InvalidSetting: which account is meant cannot be told.
+        MedaccordError: as `Wallet.open` and `Keystore.unlock`.
+    """
+    settings = settings_of(flags)
+    return _actor(settings, flags, _Opener(settings, flags.get("passphrase_fd")))
+
+
+def opened_wallet(flags: Flags) -> Wallet:
+    """Open the wallet that the settings name.
+
+    Raises:
+        KeyMissing: there is none.
+        MedaccordError: as `Wallet.open`.
+    """
+    settings = settings_of(flags)
+    opener = _Opener(settings, flags.get("passphrase_fd"))
+    return Wallet.open(settings.wallet, opener.of(str(settings.wallet)))
+
+
+def payer(flags: Flags, contracts: Contracts) -> Sender | None:
+    """Who pays, where a command names somebody with --payer; the same passphrase opens its key.
+
+    Raises:
+        MedaccordError: as `Keystore.unlock`.
+    """
+    if (named := flags.get("payer")) is None:
+        return None
+    settings, account = settings_of(flags), address(named)
+    store = Keystore(settings.keystore)
+    store.file(account)  # before anybody is asked for its passphrase
+    given = _Opener(settings, flags.get("passphrase_fd")).of(account)
+    return Sender(contracts.network, store.unlock(account, given))
+
+
+class _Opener:
+    """The passphrase of a command, read or asked for once for each thing that it opens."""
+
+    def __init__(self, settings: Settings, descriptor: int | None) -> None:
+        self._file = settings.passphrase_file
+        self._descriptor = descriptor
+        self._read: Passphrase | None = None
+
+    def of(self, label: str) -> Passphrase:
+        if self._read is not None:
+            return self._read
+        given = passphrase(label, file=self._file, descriptor=self._descriptor)
+        if self._file is not None or self._descriptor is not None:
+            self._read = given
+        return given
+
+
+def _actor(settings: Settings, flags: Flags, opener: _Opener) -> Actor:
+    named = None if settings.account is None else address(settings.account)
+    if named is not None and named in Keystore(settings.keystore).addresses():
+        signer = Keystore(settings.keystore).unlock(named, opener.of(named))
+        return Actor(signer=signer, account=_acted_for(flags) or named)
+    if not settings.wallet.exists():
+        if named is None:
+            raise InvalidSetting(
+                "which key signs? Name its account with --account or MEDACCORD_ACCOUNT"
+            )
+        Keystore(settings.keystore).file(named)  # says that it is not there
+    wallet = Wallet.open(settings.wallet, opener.of(str(settings.wallet)))
+    held = _chosen(wallet.accounts(), settings) if named is None else wallet.account(named)
+    acted_for = _acted_for(flags)
+    return Actor(
+        signer=wallet.signer(held.account),
+        account=acted_for or held.account,
+        wallet=wallet,
+        held=held if acted_for in (None, held.account) else None,
+    )
+
+
+def _acted_for(flags: Flags) -> Address | None:
+    named = flags.get("for_account")
+    return None if named is None else address(named)
+
+
+def _chosen(accounts: Iterable[WalletAccount], settings: Settings) -> WalletAccount:
+    """The only account that can be meant."""
+    there = settings.gatekeeper
+    found = [each for each in accounts if there in (None, each.gatekeeper)]
+    if len(found) == 1:
+        return found[0]
+    where = "the wallet" if there is None else f"the wallet, at {there}"
+    raise InvalidSetting(
+        f"which account? There are {len(found)} in {where}: name one with --account or"
+        " MEDACCORD_ACCOUNT"
+    )
+
+
+def _x25519(
+    settings: Settings, contracts: Contracts, account: Address, opener: _Opener
+) -> bytes | None:
+    store, registered = Keystore(settings.keystore), organisation_of(contracts, account)["key"]
+    public = digest(bytes(registered))
+    if public not in store.x25519_keys():
+        return None
+    key = store.unlock_x25519(public, opener.of(f"the X25519 key of {account}"))
+    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
