@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from medaccord.core.errors import InvalidIdentifier, InvalidSetting
-from medaccord.core.identifiers import Address, address
+from medaccord.core.identifiers import Address, Digest, address, hex_digest
 from medaccord.core.masking import masked
 from medaccord.core.sign_in import DOMAIN
 
@@ -176,7 +176,7 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8545", repr=False, description="JSON-RPC address of the node."
     )
     record: _Path | None = Field(
-        None, description="Record of the deployment; one a chain id in the program's own folder."
+        None, description="Record of the deployment; one a chain in the program's own folder."
     )
     chain_id: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Chain that the node must be on; any that has the deployment."
@@ -298,6 +298,14 @@ class Settings(BaseSettings):
             raise InvalidSetting(_told(error, origins)) from None  # it quotes the values
         settings._origins = origins
         return settings
+
+    def record_of(self, genesis_hash: Digest) -> Path:
+        """The file with the record of the deployment on a chain, there or not.
+
+        Args:
+            genesis_hash: of the chain; it names the file where none is set.
+        """
+        return self.record or HOME / "deployments" / f"{hex_digest(genesis_hash)}.json"
 
     def describe(self) -> tuple[Setting, ...]:
         """Each setting with where it is from, secrets masked, in the order of this class."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from medaccord import __version__
-from medaccord.cli import account, demo, key_store, records, serve
-from medaccord.cli.ending import FAILED, code_of, one_line
+from medaccord.cli import account, demo, deploy, doctor, key_store, node, records, serve
+from medaccord.cli.ending import BAD_INPUT, FAILED, code_of, one_line, usage_told
 from medaccord.core.errors import MedaccordError
+
+_NAME: Final = "medaccord"
+_INTERRUPTED: Final = 130
+"""What typer makes of Ctrl-C."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +41,10 @@ def _root(
 
 
 app.command("demo")(demo.demo)
+app.command("node")(node.node)
+app.command("deploy")(deploy.deploy)
 app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 app.add_typer(account.app, name="account")
 app.add_typer(key_store.app, name="keys")
 app.add_typer(records.app, name="records")
@@ -50,10 +58,25 @@ def main() -> None:
     # The memory of a command may hold keys, which a dump of it would bring to the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        app()
+        code = app(prog_name=_NAME, standalone_mode=False)
+    except typer.TyperException as error:
+        _end(usage_told(error), BAD_INPUT)
+    except typer.Abort:
+        _end("stopped: the question was not answered with yes", FAILED)
     except MedaccordError as error:
-        typer.echo(f"medaccord: {one_line(str(error))}", err=True)
-        sys.exit(code_of(error))
-    except OSError as error:  # no space, no temporary folder, no free port
-        typer.echo(f"medaccord: {one_line(str(error))}", err=True)
+        _end(str(error), code_of(error))
+    except BrokenPipeError:
+        # Whoever read the output has enough; what Python would say of it at the end helps nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+    except OSError as error:  # no space, no temporary folder, no free port
+        _end(str(error), FAILED)
+    if code == _INTERRUPTED:
+        _end("stopped by Ctrl-C", FAILED)
+    sys.exit(code)
+
+
+def _end(problem: str | None, code: int) -> NoReturn:
+    if problem is not None:
+        typer.echo(f"{_NAME}: {one_line(problem)}", err=True)
+    sys.exit(code)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
-from medaccord.core.errors import InvalidBundle, MedaccordError
+from medaccord.cli.ending import embedded_chain_needed
+from medaccord.cli.output import JsonOption, say
+from medaccord.core.errors import InvalidBundle
 from medaccord.fhir import read_bundle
+
+_WIDTH: Final = 10_000
+"""Of a line in JSON, which is never broken."""
 
 
 def demo(
@@ -21,16 +27,18 @@ def demo(
             help="A FHIR R4 Bundle of one patient (JSON); an invented patient unless given.",
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Play the story: enrol, import, ask, grant, read, break the glass, revoke, audit."""
     data = None if bundle is None else _read(bundle)
-    try:
+    with embedded_chain_needed():
         from medaccord.demo import play, sample_bundle
-    except ImportError as error:
-        if "medaccord[embedded]" not in str(error):
-            raise
-        raise MedaccordError(str(error)) from error
-    play(sample_bundle() if data is None else data, Console())
+    told = io.StringIO()
+    console = Console(file=told, width=_WIDTH) if as_json else Console()
+    stage = play(sample_bundle() if data is None else data, console)
+    if as_json:
+        blocks = stage.network.head().number
+        say({"blocks": blocks, "story": told.getvalue().splitlines()}, (), as_json=True)
 
 
 def _read(path: Path) -> bytes:

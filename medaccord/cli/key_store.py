@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import (
     DescriptorOption,
     FileOption,
@@ -37,13 +38,18 @@ def protect(
     keys_folder: FolderOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Encrypt a key store that is in clear. Stop the gatekeeper first; if stopped, do it again."""
     folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     chosen = passphrase(f"{folder}", file=file, descriptor=passphrase_fd, new=True)
     with progress_bar("Encrypting") as told:
         protection.protect(folder, chosen, progress=told)
-    typer.echo(f"The keys in {folder} are encrypted. Without the passphrase nobody opens them.")
+    say(
+        {"folder": str(folder), "encrypted": True},
+        f"The keys in {folder} are encrypted. Without the passphrase nobody opens them.",
+        as_json=as_json,
+    )
 
 
 @app.command("change-passphrase")
@@ -52,13 +58,18 @@ def change_passphrase(
     passphrase_file: FileOption = None,
     new_passphrase_file: NewFileOption = None,
     passphrase_fd: DescriptorOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Seal a key store under another passphrase; copies of before still open with the old one."""
     folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     old = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
     new = passphrase(f"{folder}", file=new_passphrase_file, descriptor=passphrase_fd, new=True)
     protection.change_passphrase(folder, old, new)
-    typer.echo(f"The keys in {folder} open with the new passphrase, and no longer with the old.")
+    say(
+        {"folder": str(folder), "encrypted": True},
+        f"The keys in {folder} open with the new passphrase, and no longer with the old.",
+        as_json=as_json,
+    )
 
 
 @app.command("renew-master")
@@ -66,13 +77,18 @@ def renew_master(
     keys_folder: FolderOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Encrypt a key store under a fresh master key. Stop the gatekeeper first, as for protect."""
     folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     given = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
     with progress_bar("Renewing") as told:
         protection.renew_master(folder, given, progress=told)
-    typer.echo(f"The keys in {folder} are under a fresh master key.")
+    say(
+        {"folder": str(folder), "encrypted": True},
+        f"The keys in {folder} are under a fresh master key.",
+        as_json=as_json,
+    )
 
 
 def _meant(

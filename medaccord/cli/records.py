@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medaccord.cli.output import JsonOption
 from medaccord.cli.progress import progress_bar
 from medaccord.cli.steward import (
     AccountOption,
@@ -40,7 +41,6 @@ def _text(value: str | None) -> str | None:
     return value
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 PatientOption = Annotated[
     str | None,
     typer.Option("--patient", metavar="ADDRESS", help="An account that the patient enrolled with."),

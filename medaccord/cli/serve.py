@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import resource
 import socket
@@ -15,6 +14,7 @@ import typer
 
 from medaccord.cli import logs
 from medaccord.cli.ending import FAILED
+from medaccord.cli.output import JsonOption, say
 from medaccord.cli.steward import (
     AccountOption,
     DatabaseOption,
@@ -94,9 +94,7 @@ def serve(
     metrics_port: MetricsPortOption = None,
     log_level: LevelOption = None,
     log_format: FormatOption = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Say as one JSON document when it answers.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Answer over HTTP until SIGTERM or Ctrl-C, which finishes what is under way."""
     flags = {
@@ -139,10 +137,7 @@ def _run(
             "workers": settings.workers,
             "pid": os.getpid(),
         }
-        if as_json:
-            typer.echo(json.dumps(told))
-        else:
-            typer.echo(f"The gatekeeper of {ready.steward} answers at {url}")
+        say(told, f"The gatekeeper of {ready.steward} answers at {url}", as_json=as_json)
 
     try:
         if settings.workers > 1:

@@ -19,7 +19,7 @@ from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resources import NORMAL, UNLABELLED
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import Keystore, Passphrase
-from medaccord.settings import HOME, Settings
+from medaccord.settings import Settings
 
 RpcOption: TypeAlias = Annotated[
     str | None, typer.Option("--rpc-url", metavar="URL", help="The node; MEDACCORD_RPC_URL.")
@@ -82,8 +82,7 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
             f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
             f" {settings.chain_id}: name the node or the chain that is meant"
         )
-    record = settings.record or HOME / "deployments" / f"{network.chain_id}.json"
-    deployment = Deployment.load(record)
+    deployment = Deployment.load(settings.record_of(network.genesis_hash))
     opener = passphrase(account, file=settings.passphrase_file, descriptor=None)
     gatekeeper = Gatekeeper.open(
         steward=address(settings.steward) if settings.steward else account,

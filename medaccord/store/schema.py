@@ -14,7 +14,7 @@ from medaccord.store.faults import faults_told, sentence_for
 from medaccord.store.locks import exclusive
 from medaccord.store.transactions import WRITES, reading
 
-__all__ = ["upgrade", "versions"]
+__all__ = ["upgrade", "version_of", "versions"]
 
 _PATIENCE: Final = timedelta(minutes=10)  # another process may be bringing a large one up
 
@@ -23,6 +23,16 @@ def versions() -> tuple[str, ...]:
     """Every version this program knows, the oldest first."""
     scripts = ScriptDirectory.from_config(_config())
     return tuple(script.revision for script in scripts.walk_revisions())[::-1]
+
+
+def version_of(engine: Engine) -> str | None:
+    """The version of the tables that are there; None where there are none. Nothing is changed.
+
+    Raises:
+        StoreFailed: the database is out of reach, or is none.
+    """
+    with reading(engine) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(engine: Engine, version: str | None = None) -> None:
@@ -38,8 +48,7 @@ def upgrade(engine: Engine, version: str | None = None) -> None:
     """
     target = versions()[-1] if version is None else version
     with exclusive(engine, "schema", timeout=_PATIENCE):
-        with reading(engine) as connection:
-            there = MigrationContext.configure(connection).get_current_revision()
+        there = version_of(engine)
         if there is not None and there not in versions():
             raise StoreFailed(
                 sentence_for(

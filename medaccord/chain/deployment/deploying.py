@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -65,6 +66,8 @@ def deploy(
     sender: Sender,
     founder: FounderAdmission,
     settings: DeploymentSettings | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Deployment:
     """Deploy every contract, and admit the founder.
 
@@ -77,6 +80,7 @@ def deploy(
             meanwhile.
         founder: the first member.
         settings: what is fixed for good; the defaults of `DeploymentSettings` unless given.
+        progress: told how many contracts stand, of how many.
 
     Raises:
         ContractReverted: a constructor refused; what was deployed so far is of no use.
@@ -100,6 +104,8 @@ def deploy(
                 "0x" + each.hex() if isinstance(each, bytes) else each for each in arguments
             ),
         )
+        if progress is not None:
+            progress(len(contracts), len(artifacts.CONTRACTS))
         return receipt.created
 
     with translated():

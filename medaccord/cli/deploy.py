@@ -1,0 +1,328 @@
+"""``medaccord deploy``: the contracts, once for a network of hospitals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from medaccord.chain.deployment import (
+    Deployment,
+    DeploymentSettings,
+    FounderAdmission,
+)
+from medaccord.chain.deployment import deploy as deploy_contracts
+from medaccord.chain.network import Network
+from medaccord.chain.powers import Role
+from medaccord.chain.sender import Sender
+from medaccord.cli.account import KeystoreOption
+from medaccord.cli.output import JsonOption, say
+from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
+from medaccord.cli.progress import progress_bar
+from medaccord.cli.steward import RpcOption
+from medaccord.core.errors import InvalidDocument, InvalidInput, InvalidSetting
+from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
+from medaccord.core.profiles import OrganisationProfile
+from medaccord.keys import (
+    Keystore,
+    LocalSigner,
+    Passphrase,
+    Signer,
+    unsafe_signer_from_environment,
+)
+from medaccord.settings import Settings
+
+_DEFAULTS = DeploymentSettings()
+
+
+class RoleName(Enum):
+    """A role of an organisation, as it is typed."""
+
+    STEWARD = "steward"
+    EMERGENCY = "emergency"
+
+
+PayerOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--account", metavar="ADDRESS", help="Who pays, from the keystore; MEDACCORD_ACCOUNT."
+    ),
+]
+UnsafeOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-key", help="Pay with the key in MEDACCORD_PRIVATE_KEY instead; for trials alone."
+    ),
+]
+FounderOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--founder",
+        metavar="ADDRESS",
+        help="The founding organisation, from the keystore; the one who pays unless given.",
+    ),
+]
+FounderFileOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--founder-passphrase-file",
+        metavar="FILE",
+        help="The passphrase of the founder, where it is another than that of who pays.",
+    ),
+]
+ProfileOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        help="Its public profile, JSON; unless given, one of its name is made beside the record.",
+    ),
+]
+NameOption: TypeAlias = Annotated[
+    str | None, typer.Option("--name", metavar="TEXT", help="Its name, for the profile.")
+]
+GatekeeperOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--gatekeeper", metavar="URL", help="Its gatekeeper, for the profile."),
+]
+KeyOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="HEX",
+        help="Its X25519 public key; unless given, one is made in the keystore.",
+    ),
+]
+
+
+def _span(name: str, default: timedelta, meaning: str) -> Any:
+    return typer.Option(
+        name,
+        metavar="SECONDS",
+        min=0,
+        help=f"{meaning}; {int(default.total_seconds())} unless given.",
+    )
+
+
+def deploy(
+    rpc_url: RpcOption = None,
+    account: PayerOption = None,
+    unsafe_key: UnsafeOption = False,
+    founder: FounderOption = None,
+    name: NameOption = None,
+    gatekeeper: GatekeeperOption = None,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    roles: Annotated[
+        list[RoleName] | None,
+        typer.Option("--role", help="A role beside that of a member; may be given again."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where the record goes; MEDACCORD_RECORD, or one a chain in the program's folder.",
+        ),
+    ] = None,
+    recovery_delay: Annotated[
+        int | None,
+        _span("--recovery-delay", _DEFAULTS.recovery_delay, "From a recovery's start to its end"),
+    ] = None,
+    emergency_delay: Annotated[
+        int | None,
+        _span(
+            "--emergency-delay", _DEFAULTS.emergency_delay, "Until the role EMERGENCY takes effect"
+        ),
+    ] = None,
+    max_consent_span: Annotated[
+        int | None, _span("--max-consent-span", _DEFAULTS.max_consent_span, "Longest consent")
+    ] = None,
+    max_emergency: Annotated[
+        int | None, _span("--max-emergency", _DEFAULTS.max_emergency, "Longest emergency access")
+    ] = None,
+    keystore: KeystoreOption = None,
+    passphrase_file: FileOption = None,
+    passphrase_fd: DescriptorOption = None,
+    founder_passphrase_file: FounderFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy the contracts, admit the organisation that founds the consortium, write the record.
+
+    Every other command finds the contracts by the record; it holds nothing secret. What is there
+    already is never overwritten.
+    """
+    refuse_both(passphrase_file, passphrase_fd)
+    settings = Settings.load(
+        rpc_url=rpc_url,
+        account=account,
+        record=out,
+        keystore=keystore,
+        passphrase_file=passphrase_file,
+    )
+    network = Network.connect(settings.rpc_url)
+    if settings.chain_id not in (None, network.chain_id):
+        raise InvalidSetting(
+            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
+            f" {settings.chain_id}: name the node or the chain that is meant"
+        )
+    spans = {
+        "recovery_delay": recovery_delay,
+        "emergency_delay": emergency_delay,
+        "max_consent_span": max_consent_span,
+        "max_emergency": max_emergency,
+    }
+    fixed = DeploymentSettings(
+        **{each: timedelta(seconds=span) for each, span in spans.items() if span is not None}
+    )
+    x25519 = None if key is None else digest(key)
+    path = settings.record_of(network.genesis_hash)
+    with _reserved(path):
+        keys = _Keys(settings, passphrase_fd, founder_passphrase_file)
+        payer = unsafe_signer_from_environment() if unsafe_key else keys.signer(settings.account)
+        signer = payer if founder is None else keys.founder(address(founder), payer)
+        identity = AccountId(chain_id=network.chain_id, address=signer.address)
+        described, written = _profile(profile, identity, name, gatekeeper, beside=path)
+        admission = FounderAdmission(
+            signer=signer,
+            key=x25519 if x25519 is not None else keys.fresh_x25519(),
+            profile=described.hash,
+            roles=_roles(roles),
+        )
+        sender = Sender(network, payer)
+        with progress_bar("Deploying") as told:
+            deployment = deploy_contracts(network, sender, admission, fixed, progress=told)
+        path.write_text(deployment.to_json(), encoding="utf-8")
+    document = _told(deployment, path, admission, written)
+    say(document, _lines(document), as_json=as_json)
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The keys that a deployment needs, each unlocked once."""
+
+    settings: Settings
+    descriptor: int | None
+    founder_file: Path | None
+    _opener: Passphrase | None = None
+
+    @property
+    def _store(self) -> Keystore:
+        return Keystore(self.settings.keystore)
+
+    def signer(self, account: str | None) -> LocalSigner:
+        """The key of who pays."""
+        if account is None:
+            raise InvalidSetting(
+                "who pays? Name an account of the keystore with --account or MEDACCORD_ACCOUNT, or"
+                " say --unsafe-key"
+            )
+        return self._unlocked(address(account), self.settings.passphrase_file)
+
+    def founder(self, account: Address, payer: Signer) -> Signer:
+        """The key of the founder."""
+        if account == payer.address:
+            return payer
+        return self._unlocked(account, self.founder_file or self.settings.passphrase_file)
+
+    def fresh_x25519(self) -> Digest:
+        """Make the founder's X25519 key, under the passphrase given last."""
+        if self._opener is None:
+            self._opener = passphrase(
+                "the founder's X25519 key",
+                file=self.founder_file or self.settings.passphrase_file,
+                descriptor=self.descriptor,
+                new=True,
+            )
+        return self._store.create_x25519(self._opener)
+
+    def _unlocked(self, account: Address, file: Path | None) -> LocalSigner:
+        self._store.file(account)  # says that it is not there before anybody is asked
+        self._opener = passphrase(account, file=file, descriptor=self.descriptor)
+        return self._store.unlock(account, self._opener)
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[None]:
+    """Take the name of the record before anything is paid for; let go of it where that fails.
+
+    Raises:
+        InvalidInput: there is a file of that name, or none can be made.
+    """
+    if path.exists():
+        raise InvalidInput(
+            f"{path} is there already, and a record is never overwritten: name another with --out"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("x").close()
+    except OSError as error:
+        raise InvalidInput(f"no record can be written to {path}: {error.strerror}") from error
+    try:
+        yield
+    except BaseException:
+        if not path.stat().st_size:
+            path.unlink()
+        raise
+
+
+def _profile(
+    file: Path | None, account: AccountId, name: str | None, gatekeeper: str | None, *, beside: Path
+) -> tuple[OrganisationProfile, Path]:
+    """The founder's profile: the one in a file, or one of its name, written beside the record."""
+    if file is not None:
+        if name is not None or gatekeeper is not None:
+            raise InvalidInput("give either --profile, or --name and --gatekeeper, not both")
+        try:
+            profile = OrganisationProfile.parse(file.read_bytes())
+        except OSError as error:
+            raise InvalidInput(f"the profile {file} cannot be read: {error.strerror}") from error
+        except InvalidDocument as error:
+            raise InvalidInput(f"the profile {file}: {error.problem}") from error
+        if profile.account != account:
+            raise InvalidInput(f"{file} is the profile of {profile.account}, not of {account}")
+        return profile, file
+    if name is None:
+        raise InvalidInput("which organisation founds it? Give --name, or its --profile")
+    profile = OrganisationProfile(account=account, name=name, gatekeeper=gatekeeper)
+    written = beside.with_name(f"{account.address}.profile.json")
+    text = json.dumps(profile.document(), indent=2) + "\n"
+    if written.exists() and written.read_text(encoding="utf-8") != text:
+        raise InvalidInput(f"{written} is another profile of it: name the one that is meant")
+    written.write_text(text, encoding="utf-8")
+    return profile, written
+
+
+def _roles(names: list[RoleName] | None) -> Role:
+    roles = Role.MEMBER
+    for each in names or ():
+        roles |= Role[each.name]
+    return roles
+
+
+def _told(
+    deployment: Deployment, path: Path, admission: FounderAdmission, profile: Path
+) -> dict[str, Any]:
+    return {
+        "record": str(path),
+        "chainId": deployment.chain_id,
+        "genesisHash": hex_digest(deployment.genesis_hash),
+        "founder": admission.signer.address,
+        "key": hex_digest(admission.key),
+        "profile": str(profile),
+        "contracts": {name: each.address for name, each in sorted(deployment.contracts.items())},
+    }
+
+
+def _lines(document: dict[str, Any]) -> Iterator[str]:
+    for name, contract in document["contracts"].items():
+        yield f"{name}: {contract}"
+    yield f"Founder: {document['founder']}, its profile in {document['profile']}"
+    yield f"Record: {document['record']}"

@@ -1,0 +1,104 @@
+"""How commands end: done 0, refused or failed 1, bad usage or input 2; errors are one line."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import Person
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Person:
+    return Person(home=tmp_path, settings={"MEDACCORD_RPC_URL": NOBODY})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nonsense",), "no such command 'nonsense': see medaccord --help"),
+        (("acount", "list"), "no such command 'acount'. Did you mean 'account'"),
+        (("--nonsense",), "no such option: --nonsense: see medaccord --help"),
+        (("account", "show"), "missing argument 'ADDRESS': see medaccord account show --help"),
+        (("node", "--port"), "option '--port' requires an argument"),
+        (("node", "--port", "many", "--json"), "invalid value for '--port'"),
+        (("records", "lift", "--json"), "missing argument 'NUMBER'"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_one_line(
+    stranger: Person, arguments: tuple[str, ...], says: str
+) -> None:
+    assert says in stranger.refused(*arguments, code=2)
+
+
+def test_bad_input_ends_with_2_and_one_line_under_json(stranger: Person) -> None:
+    said = stranger.refused("account", "show", "0x12", "--json", code=2)
+    assert said.startswith("not an address")
+
+
+def test_failure_ends_with_1_and_one_line_under_json(stranger: Person) -> None:
+    said = stranger.refused("deploy", "--account", "0x" + 40 * "1", "--name", "A", "--json")
+    assert said.startswith(f"no Ethereum node answers at {NOBODY}")
+
+
+def test_nothing_asked_for_shows_the_help_and_ends_with_2(stranger: Person) -> None:
+    ended = stranger.run()
+    assert (ended.code, ended.errors) == (2, "")
+    assert "node" in ended.output
+    assert "doctor" in ended.output
+
+
+def test_help_ends_with_0(stranger: Person) -> None:
+    ended = stranger.run("node", "--help", COLUMNS="200")
+    assert (ended.code, ended.errors) == (0, "")
+    assert "its chain in memory: gone when this ends" in ended.output
+
+
+def test_question_that_is_answered_with_no_ends_with_1(stranger: Person) -> None:
+    patient = ("--patient", "0x" + 40 * "1")
+    ended = stranger.run("records", "erase", "Observation/1", *patient, typed="n\n")
+    assert ended.code == 1
+    last = ended.errors.splitlines()[-1]
+    assert last == "medaccord: stopped: the question was not answered with yes"
+
+
+def test_ctrl_c_ends_with_1_and_one_line(stranger: Person) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(120)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        asked = stranger.command("deploy", "--rpc-url", url)
+        process = subprocess.Popen(**asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        connection, _ = silent.accept()  # it waits for an answer now
+        with connection:
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output, errors) == (1, "", "medaccord: stopped by Ctrl-C\n")
+
+
+def test_reader_that_has_enough_causes_no_trace(stranger: Person) -> None:
+    asked = stranger.command("doctor")
+    process = subprocess.Popen(**asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(120) == 1
+
+
+def test_shell_completes_commands(stranger: Person) -> None:
+    words = {"COMP_WORDS": "medaccord de", "COMP_CWORD": "1"}
+    ended = stranger.process(_MEDACCORD_COMPLETE="complete_bash", **words)
+    assert ended.output.split() == ["demo", "deploy"]
+
+
+def test_demo_prints_one_document(stranger: Person) -> None:
+    told = stranger.done("demo")
+    assert told["blocks"] > 10
+    assert any("The patient's balance is 0." in line for line in told["story"])
