@@ -9,6 +9,7 @@ from typing import Final
 from medaccord.chain import deployment as deployments
 from medaccord.chain.deployment import Contracts, Deployment
 from medaccord.chain.network import Clock, Network, utc_now
+from medaccord.core.identifiers import hex_digest
 from medaccord.settings import HOME
 
 _TIMEOUT: Final = timedelta(seconds=10)
@@ -27,7 +28,7 @@ def connect(
     Args:
         rpc_url: The node's JSON-RPC address, ``http://…`` or ``https://…``.
         deployment: The record of the contracts, or the file it is in; unless given, the record of
-            this chain id in the program's own folder, where ``medaccord deploy`` leaves it.
+            this very chain in the program's own folder, where ``medaccord deploy`` leaves it.
         timeout: How long one call may take.
         confirmations: Blocks on top of a block before it counts as final; 0 where blocks are final
             at once.
@@ -41,6 +42,6 @@ def connect(
     """
     network = Network.connect(rpc_url, timeout=timeout, confirmations=confirmations, clock=clock)
     if not isinstance(deployment, Deployment):
-        default = HOME / "deployments" / f"{network.chain_id}.json"
+        default = HOME / "deployments" / f"{hex_digest(network.genesis_hash)}.json"
         deployment = Deployment.load(default if deployment is None else Path(deployment))
     return deployments.connect(network, deployment)
