@@ -11,7 +11,7 @@ from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
 from medaccord.client.directory import Directory
 from medaccord.client.gatekeeper_api import GatekeeperApi
-from medaccord.client.retracing import everything
+from medaccord.client.history import events_about
 from medaccord.core.errors import MedaccordError
 from medaccord.core.identifiers import Address
 
@@ -53,10 +53,8 @@ def find_gatekeepers(
 
 def _stewards(contracts: Contracts) -> list[Address]:
     """Every organisation that ever was a steward: whoever kept records may still have openings."""
-    found = (
-        event.account
-        for event in everything(contracts, contracts.network.head())
-        if isinstance(event, events.OrganisationAdmitted | events.RolesChanged)
-        and event.roles & Role.STEWARD
-    )
-    return list(dict.fromkeys(found))
+    told: list[events.OrganisationAdmitted | events.RolesChanged] = [
+        *events_about(contracts, None, events.OrganisationAdmitted),
+        *events_about(contracts, None, events.RolesChanged),
+    ]
+    return list(dict.fromkeys(event.account for event in told if event.roles & Role.STEWARD))

@@ -72,13 +72,13 @@ def retrace(seed: Seed, contracts: Contracts) -> Traces:
     window.extend(FIRST_WINDOW)
     while True:
         reading = _Reading(window)
-        for event in everything(contracts, head):
+        for event in _everything(contracts, head):
             reading.take(event)
         if not window.widened_by(reading):
             return reading.traces(head)
 
 
-def everything(contracts: Contracts, head: BlockRef) -> Iterator[Event]:
+def _everything(contracts: Contracts, head: BlockRef) -> Iterator[Event]:
     """Every event, in the order of the chain; one range of blocks is held at a time."""
     for first in range(contracts.deployment.first_block, head.number + 1, events.MAX_RANGE):
         last = min(first + events.MAX_RANGE - 1, head.number)

@@ -41,7 +41,7 @@ def test_examples_run_as_they_stand_there(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, ""), text
         told.append((language, done.stdout))
-    assert [language for language, _ in told] == ["sh", "python"]
+    assert [language for language, _ in told] == ["sh", "python", "python"]
     assert told[0][1].endswith("The passphrase opens it.\n")
 
 
