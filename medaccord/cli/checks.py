@@ -68,15 +68,9 @@ class Finding:
 class Checks:
     """The tests of one set of settings, in the order they build on each other."""
 
-    def __init__(self, settings: Settings, gatekeeper: str | None) -> None:
-        """Nothing is tested yet.
-
-        Args:
-            settings: what is tested.
-            gatekeeper: address of a gatekeeper; the one that the settings would serve unless given.
-        """
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is tested yet."""
         self._settings = settings
-        self._gatekeeper = gatekeeper
         self.parts: dict[str, Callable[[], Finding]] = {
             "node": self._test_node,
             "deployment": self._test_deployment,
@@ -140,10 +134,11 @@ class Checks:
         )
 
     def _test_gatekeeper(self) -> Finding:
-        own = self._settings.public_url or f"http://{self._settings.host}:{self._settings.port}"
-        url = (self._gatekeeper or own).rstrip("/")
+        settings = self._settings
+        said = settings.gatekeeper or settings.public_url
+        url = (said or f"http://{settings.host}:{settings.port}").rstrip("/")
         shown = masked(url)
-        named = self._gatekeeper is not None or self._settings.public_url is not None
+        named = said is not None
         try:
             with httpx.Client(timeout=_PATIENCE.total_seconds(), verify=trusted()) as http:
                 health, ready = http.get(f"{url}/health"), http.get(f"{url}/ready")
@@ -154,7 +149,7 @@ class Checks:
                 part="gatekeeper",
                 outcome=Outcome.FAILED if named else Outcome.ABSENT,
                 told=f"none answers at {shown} ({type(error).__name__})",
-                todo="start it (`medaccord serve`), or name it with --gatekeeper"
+                todo="start it (`medaccord serve`), or name it with MEDACCORD_GATEKEEPER"
                 if named
                 else "nothing, unless you run one: then start it (`medaccord serve`)",
             )

@@ -23,7 +23,9 @@ def doctor(
     gatekeeper: Annotated[
         str | None,
         typer.Option(
-            "--gatekeeper", metavar="URL", help="A gatekeeper; the one that is set unless given."
+            "--gatekeeper",
+            metavar="URL",
+            help="A gatekeeper; MEDACCORD_GATEKEEPER, or the one that would be served here.",
         ),
     ] = None,
     database_url: DatabaseOption = None,
@@ -38,11 +40,12 @@ def doctor(
     settings = Settings.load(
         rpc_url=rpc_url,
         record=record,
+        gatekeeper=gatekeeper,
         database_url=database_url,
         keystore=keystore,
         account=account,
     )
-    checks = Checks(settings, gatekeeper)
+    checks = Checks(settings)
     findings: list[Finding] = []
     with progress_bar("Testing") as told:
         for finding in checks.run():

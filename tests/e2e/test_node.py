@@ -120,8 +120,8 @@ def test_key_file_that_holds_something_else_gets_one_line(developer: Person) -> 
     [
         (("--fund", "0x12"), "not an address"),
         (("--engine", "geth"), "'geth'"),
-        (("--port", "70000"), "70000"),
-        (("--block-time", "0"), "0 is not in the range"),
+        (("--port", "70000"), "should be less than or equal to 65535"),
+        (("--block-time", "0"), "should be greater than or equal to 1"),
     ],
 )
 def test_bad_option_gets_one_line(developer: Person, arguments: tuple[str, ...], says: str) -> None:
