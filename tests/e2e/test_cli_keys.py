@@ -134,7 +134,7 @@ def test_account_is_not_made_when_nobody_can_be_asked(home: Path) -> None:
 def test_passphrase_is_no_argument(home: Path) -> None:
     answer = run(home, "account", "new", "--passphrase", WORDS)
     assert answer.returncode == 2
-    assert "No such option" in answer.stderr
+    assert "no such option: --passphrase" in answer.stderr
 
 
 @pytest.mark.parametrize("command", ["new", "show"])
