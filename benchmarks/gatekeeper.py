@@ -68,7 +68,7 @@ def measure(
         rounds: how often each question takes its turn.
         seconds: how long a turn takes.
         connections: how many ask at the same time.
-        obeying: how many revocations of either kind are timed.
+        obeying: how many revocations of either kind, and emergencies, are timed.
     """
     answering, asking = _cores()
     with Visit(wanted, answering=answering) as visit:
@@ -81,11 +81,12 @@ def measure(
                 load(url, requests, figures[name], connections=connections, seconds=seconds)
                 rate = figures[name].per_second
                 _tell(f"{kind}: {name}, turn {turn + 1} of {rounds}: {rate:.0f} in a second")
-        _tell(f"{kind}: revocations")
+        _tell(f"{kind}: revocations and emergencies")
         visit.sign_in()
         obeyed = {
             "revocation_handed_in": visit.handed_in(obeying),
             "revocation_mined": visit.mined(obeying),
+            "emergency_told": visit.told(obeying),
         }
         os.sched_setaffinity(0, answering | asking)
     if wrong := {name: each.refused for name, each in figures.items() if each.refused}:
@@ -165,7 +166,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="of one turn of one question")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each question")
     parser.add_argument("--connections", type=int, default=64, help="that ask at the same time")
-    parser.add_argument("--obeying", type=int, default=20, help="revocations timed, of each kind")
+    parser.add_argument(
+        "--obeying", type=int, default=20, help="revocations timed, of each kind, and emergencies"
+    )
     wanted = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="medaccord-gatekeeper-") as folder:
         figures = measure_all(wanted, Path(folder))

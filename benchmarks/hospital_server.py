@@ -37,7 +37,7 @@ def main(hospital: Hospital) -> None:
         deployment=chain.deployment,
         database_url=hospital.database_url,
         keys_folder=hospital.folder / "keys",
-        poll_interval=timedelta(seconds=1),  # what `medaccord serve` comes with
+        poll_interval=timedelta(seconds=0.5),  # what `medaccord serve` comes with
         log_interval=_A_DAY,  # nothing is sent to this chain
         retry_interval=_A_DAY,
     )

@@ -20,7 +20,9 @@ from benchmarks.hospital_chain import CONSENTS_EACH, HospitalNode, grantee_key, 
 from benchmarks.http_load import request
 from benchmarks.synthetic_chain import CHAIN_ID, GRANTEES
 from medaccord.chain import actions
+from medaccord.client.event_stream import read_events
 from medaccord.core.identifiers import AccountId
+from medaccord.core.notices import NoticeKind
 from medaccord.core.purposes import Purpose
 from medaccord.keys import LocalSigner
 
@@ -127,6 +129,22 @@ class Visit:
             return float(self._mined("revocation", patient, place))
 
         return [self._obeyed(mine, number, 1) for number in range(times)]
+
+    def told(self, times: int) -> list[float]:
+        """Seconds from an emergency access in a new block to the patient's stream, each."""
+        return [self._told(number) for number in range(times)]
+
+    def _told(self, patient: int) -> float:
+        token = self._signed_in(patient_key(patient))
+        headers = {"Authorization": f"Bearer {token}"}
+        with self._http.stream("GET", "/notices/stream", headers=headers) as answer:
+            events = read_events(answer.iter_bytes())
+            next(events)  # says where the stream begins
+            mined = self._mined("emergency", patient, 0)
+            for event in events:
+                if json.loads(event.data)["kind"] == NoticeKind.EMERGENCY.value:
+                    return time.monotonic() - mined
+        raise SystemExit("an emergency access was not told")
 
     def _obeyed(self, revoke: Callable[[int, int], float], patient: int, place: int) -> float:
         """Seconds from a revocation to the first refusal; reads go on all the time."""

@@ -10,11 +10,12 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from medaccord.chain.deployment import Deployment
+from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.cli.passphrases import passphrase
+from medaccord.client.directory import organisation_of
 from medaccord.core.errors import InvalidDocument, InvalidSetting
-from medaccord.core.identifiers import address
+from medaccord.core.identifiers import Address, address
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.resources import NORMAL, UNLABELLED
 from medaccord.gatekeeper import Gatekeeper
@@ -83,9 +84,11 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
             f" {settings.chain_id}: name the node or the chain that is meant"
         )
     deployment = Deployment.load(settings.record_of(network.genesis_hash))
+    steward = address(settings.steward) if settings.steward else account
+    _check_steward(connect(network, deployment), steward)
     opener = passphrase(account, file=settings.passphrase_file, descriptor=None)
     gatekeeper = Gatekeeper.open(
-        steward=address(settings.steward) if settings.steward else account,
+        steward=steward,
         signer=Keystore(settings.keystore).unlock(account, opener),
         network=network,
         deployment=deployment,
@@ -103,6 +106,15 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         yield gatekeeper
     finally:
         gatekeeper.close()
+
+
+def _check_steward(contracts: Contracts, steward: Address) -> None:
+    """Refuse to keep records in the name of nobody; one that was suspended goes on logging."""
+    if not organisation_of(contracts, steward)["admitted"]:
+        raise InvalidSetting(
+            f"{steward} is no organisation of this network: have it admitted, or name the right"
+            " one with --steward or MEDACCORD_STEWARD"
+        )
 
 
 def _keys_passphrase(settings: Settings) -> Passphrase | None:

@@ -15,9 +15,8 @@ from medaccord.core.pointers import record_key
 from medaccord.core.record_state import NewestProof, tree_root
 from medaccord.core.sparse_map import SparseMap
 from medaccord.records.batches import Batch, find_batch, load_leaves
-from medaccord.records.index import load_index
+from medaccord.records.opened_indexes import OpenedIndexes
 from medaccord.records.pseudonyms import Owner
-from medaccord.records.sealer import Sealer
 from medaccord.store.tables import record_version
 
 __all__ = ["Anchored", "Anchors", "Evidence", "Standing"]
@@ -90,9 +89,9 @@ class _State:
 class Evidence:
     """Makes the parts of proofs. Any number of threads may share it."""
 
-    def __init__(self, sealer: Sealer, steward: Address, anchors: Anchors) -> None:
+    def __init__(self, indexes: OpenedIndexes, steward: Address, anchors: Anchors) -> None:
         """Prove the records of one steward."""
-        self._sealer = sealer
+        self._indexes = indexes
         self._steward = steward
         self._anchors = anchors
         self._lock = Lock()
@@ -217,7 +216,7 @@ class Evidence:
 
     def _make_state(self, connection: Connection, owner: Owner, standing: Standing) -> _State:
         held = standing.batch
-        index = load_index(connection, self._sealer, owner)
+        index = self._indexes.of(connection, owner)
         made = SparseMap(index.state(upto=held.id))
         if made.root != held.state:
             raise VerificationFailed("the index says something else of it than the anchored state")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
@@ -22,19 +21,15 @@ from medaccord.fhir.resource import Resource
 from medaccord.fhir.resources import describe
 from medaccord.fhir.search_values import Searchable, SearchValues, references_of, values_of
 from medaccord.records.evidence import Anchors, Evidence, Standing
-from medaccord.records.index import Index, IndexEntry, index_row, load_index, read_index
-from medaccord.records.opened_rows import OpenedRows
+from medaccord.records.index import Index, IndexEntry, load_index
+from medaccord.records.opened_indexes import OpenedIndexes
 from medaccord.records.patients import PatientAccounts
 from medaccord.records.pseudonyms import Owner, Pseudonyms
-from medaccord.records.sealed_rows import index_context
 from medaccord.records.sealer import Sealer
 from medaccord.records.sealing import VersionId, open_version
 from medaccord.records.upgrading import learn
 from medaccord.store import asked_once, reading
 from medaccord.store.tables import batch
-
-_INDEX_BYTES: Final = 64 * 2**20
-"""Of indexes kept open, sealed; opened, an entry of some 500 bytes takes three times as much."""
 
 __all__ = ["Found", "History", "Record", "RecordRepository"]
 
@@ -130,8 +125,8 @@ class RecordRepository:
         self._names = pseudonyms
         self._steward = steward
         self._accounts = PatientAccounts(engine, sealer.keys)
-        self._evidence = Evidence(sealer, steward, anchors)
-        self._indexes: OpenedRows[Index] = OpenedRows(sealer, most_bytes=_INDEX_BYTES)
+        self._indexes = OpenedIndexes(sealer)
+        self._evidence = Evidence(self._indexes, steward, anchors)
 
     @property
     def evidence(self) -> Evidence:
@@ -257,19 +252,13 @@ class RecordRepository:
         return self._evidence.standing(connection, self._names.records_topic(owner))
 
     def _index(self, connection: Connection, owner: Owner) -> Index:
-        return asked_once(connection, ("index", owner), lambda: self._open_index(connection, owner))
+        return asked_once(
+            connection, ("searchable index", owner), lambda: self._searchable(connection, owner)
+        )
 
-    def _open_index(self, connection: Connection, owner: Owner) -> Index:
+    def _searchable(self, connection: Connection, owner: Owner) -> Index:
         try:
-            row = index_row(connection, owner)
-            if row is None:
-                return Index()
-            index = self._indexes.open(
-                owner,
-                row._mapping,
-                index_context(owner, row.revision),
-                lambda text: read_index(text, row.revision),
-            )
+            index = self._indexes.of(connection, owner)
             if not index.is_searchable:
                 index = load_index(connection, self._sealer, owner)  # our own, to be changed
                 learn(connection, self._sealer, self._names, owner, index)

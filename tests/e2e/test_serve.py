@@ -78,6 +78,11 @@ def test_start_is_refused_when_the_node_does_not_answer(place: Hospital) -> None
         assert_not_started(place, 1, "the node", "--rpc-url", url)
 
 
+def test_start_is_refused_when_the_steward_is_no_organisation(place: Hospital) -> None:
+    nobody = "0x" + 40 * "1"
+    assert_not_started(place, 2, f"{nobody} is no organisation", "--steward", nobody)
+
+
 def test_start_is_refused_when_the_passphrase_of_the_account_is_wrong(
     place: Hospital, tmp_path: Path
 ) -> None:

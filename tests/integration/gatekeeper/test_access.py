@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, func, select
 
 from medaccord.chain import Contracts, Power, Sender, actions
-from medaccord.core.consistency import ConsistencyToken
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.refusals import Refusal
-from medaccord.fhir import read_bundle
-from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import LocalSigner
 from medaccord.store import reading
 from medaccord.store.tables import audit_entry
-from tests.integration.gatekeeper.conftest import BUNDLE, World, delegate
+from tests.integration.gatekeeper.checks import LABORATORY, asking, check, refusal, verdict
+from tests.integration.gatekeeper.conftest import World, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused, code_of
 from tests.integration.gatekeeper.organisations import suspend
-
-LABORATORY = "patient/Observation.rs?category=laboratory"
-
-
-def asking(patient: LocalSigner, **changes: Any) -> dict[str, Any]:
-    """A check of searching Observations for treatment."""
-    usual = {
-        "patient": patient.address,
-        "purpose": "TREAT",
-        "interaction": "s",
-        "resourceType": "Observation",
-    }
-    return {name: value for name, value in (usual | changes).items() if value is not None}
-
-
-def check(desk: Desk, asker: LocalSigner, body: dict[str, Any], **headers: str) -> httpx.Response:
-    return desk.http.post("/access/check", json=body, headers=desk.sign_in(asker) | headers)
-
-
-def verdict(answer: httpx.Response) -> dict[str, Any]:
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def refusal(answer: httpx.Response) -> tuple[bool, str, str]:
-    """What is told of something that is not allowed."""
-    found = verdict(answer)
-    assert (found["basis"], found["restsOn"], found["expiresAt"]) == (None, [], None)
-    return found["allowed"], found["reason"]["code"], found["reason"]["text"]
-
 
 # --- What is told ---
 
@@ -181,72 +146,6 @@ def test_record_that_is_not_covered_is_answered_as_one_that_is_not_there(
     assert nowhere == not_covered
 
 
-# --- One of the directory ---
-
-
-def practitioner() -> str:
-    """The one that records of the patient refer to: Encounters, and no Patient."""
-    (name,) = (each.record for each in read_bundle(BUNDLE).directory if each.type == "Practitioner")
-    return name
-
-
-def read_and_check(
-    desk: Desk, asker: LocalSigner, patient: LocalSigner, record: str, **changes: Any
-) -> tuple[httpx.Response, httpx.Response]:
-    """The answers to reading a record, and to checking it for treatment."""
-    body = asking(patient, resourceType=None, record=record, **changes)
-    return desk.get(record, desk.sign_in(asker), patient), check(desk, asker, body)
-
-
-@pytest.mark.parametrize("interaction", ["r", "s"])
-@pytest.mark.parametrize("scope", ["patient/Encounter.r", "patient/Encounter.s", "patient/*.rs"])
-def test_check_of_a_practitioner_is_allowed_as_reading_is_when_a_covered_record_refers_to_it(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner, scope: str, interaction: str
-) -> None:
-    consent = desk.grant(patient, clinician, scope)
-    read, checked = read_and_check(
-        desk, clinician, patient, practitioner(), interaction=interaction
-    )
-    assert (read.status_code, read.json()["resourceType"]) == (200, "Practitioner")
-    told = verdict(checked)
-    assert (told["allowed"], told["basis"]) == (True, "consent")
-    assert told["restsOn"] == [hex_digest(consent)]
-
-
-def test_check_of_a_practitioner_says_what_reading_does_when_no_covered_record_refers_to_it(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner
-) -> None:
-    desk.grant(patient, clinician, "patient/Patient.rs")
-    read, checked = read_and_check(desk, clinician, patient, practitioner())
-    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
-    text = f"Nothing that you may read is named {practitioner()}."
-    assert refusal(checked) == (False, "scope-not-covered", text)
-
-
-def test_check_of_a_practitioner_says_what_reading_does_when_no_record_refers_to_it(
-    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
-) -> None:
-    bundle = json.loads(BUNDLE)
-    bundle["entry"].append({"resource": {"resourceType": "Practitioner", "id": "nobodys"}})
-    report = gatekeeper.import_bundle(json.dumps(bundle).encode(), patient.address)
-    assert report.directory == len(read_bundle(BUNDLE).directory) + 1
-    desk.grant(patient, clinician, "patient/*.rs")
-    read, checked = read_and_check(desk, clinician, patient, "Practitioner/nobodys")
-    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
-    text = "Nothing that you may read is named Practitioner/nobodys."
-    assert refusal(checked) == (False, "scope-not-covered", text)
-
-
-def test_check_of_a_practitioner_says_what_reading_does_when_none_of_the_name_is_here(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner
-) -> None:
-    desk.grant(patient, clinician, "patient/*.rs")
-    read, checked = read_and_check(desk, clinician, patient, "Practitioner/not-there")
-    assert_refused(read, 403, Refusal.SCOPE_NOT_COVERED)
-    text = "Nothing that you may read is named Practitioner/not-there."
-    assert refusal(checked) == (False, "scope-not-covered", text)
-
-
 # --- What it leaves, and what makes no sense ---
 
 
@@ -292,121 +191,6 @@ def test_check_is_refused_when_a_field_is_malformed(
 ) -> None:
     answer = check(desk, clinician, asking(patient) | changes)
     assert (answer.status_code, code_of(answer)[:7]) == (400, "Invalid")
-
-
-# --- Several at once ---
-
-
-def batch(desk: Desk, asker: LocalSigner, checks: list[dict[str, Any]]) -> httpx.Response:
-    headers = desk.sign_in(asker)
-    return desk.http.post("/access/check/batch", json={"checks": checks}, headers=headers)
-
-
-def test_batch_answers_in_order_and_with_one_token(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner, laboratory: list[str]
-) -> None:
-    desk.grant(patient, clinician, LABORATORY)
-    nobody = LocalSigner.create()
-    answer = batch(
-        desk,
-        clinician,
-        [
-            asking(patient),
-            asking(nobody),
-            asking(patient, resourceType=None, record=f"Observation/{laboratory[0]}"),
-            asking(patient, resourceType=None, record="Observation/not-there"),
-            asking(patient, purpose="HRESCH"),
-        ],
-    )
-    told = verdict(answer)
-    assert [each["reason"]["code"] for each in told["answers"]] == [
-        *("permitted", "no-consent", "permitted", "scope-not-covered", "purpose-not-covered")
-    ]
-    assert [each["allowed"] for each in told["answers"]] == [True, False, True, False, False]
-    assert told["consistencyToken"] == str(ConsistencyToken.of(desk.contracts.network.head()))
-    assert answer.headers["medaccord-block"] == told["consistencyToken"]
-
-
-def test_batch_answers_each_as_its_check_alone_would(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner, laboratory: list[str]
-) -> None:
-    desk.grant(patient, clinician, LABORATORY)
-    checks = [
-        asking(patient, resourceType=kind, interaction=letter)
-        for kind in ("Observation", "Condition")
-        for letter in ("r", "s")
-    ] + [asking(patient, resourceType=None, record=f"Observation/{laboratory[-1]}")]
-    together = verdict(batch(desk, clinician, checks))
-    token = together["consistencyToken"]
-    alone = [verdict(check(desk, clinician, each)) for each in checks]
-    assert [each | {"consistencyToken": token} for each in together["answers"]] == alone
-
-
-def test_batch_is_refused_whole_when_one_check_is_not_the_askers_to_ask(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner, hospital: LocalSigner
-) -> None:
-    answer = batch(desk, clinician, [asking(patient), asking(patient, requester=hospital.address)])
-    assert_refused(answer, 403, Refusal.MAY_NOT_ASK)
-
-
-@pytest.mark.parametrize("count", [0, 51])
-def test_batch_is_refused_when_it_has_none_or_too_many(
-    desk: Desk, patient: LocalSigner, clinician: LocalSigner, count: int
-) -> None:
-    answer = batch(desk, clinician, [asking(patient)] * count)
-    assert_refused(answer, 400, "InvalidRequest")
-
-
-def asked_of_database(
-    desk: Desk, gatekeeper: Gatekeeper, asker: LocalSigner, path: str, body: dict[str, Any]
-) -> list[str]:
-    """What checks are decided from, each time that the database is asked for it, sorted."""
-    headers = desk.sign_in(asker)
-    statements: list[str] = []
-    engine = gatekeeper.exporting._engine  # the gatekeeper's own: what it sends is counted
-    asked_for_checks = ("FROM patient_account", "FROM terms_opening", "FROM record_index")
-
-    def count(*arguments: Any) -> None:
-        statements.extend(each for each in asked_for_checks if each in arguments[2])
-
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        assert desk.http.post(path, json=body, headers=headers).status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-    return sorted(statements)
-
-
-def test_batch_asks_the_database_as_often_as_one_check_does(
-    desk: Desk, gatekeeper: Gatekeeper, patient: LocalSigner, clinician: LocalSigner
-) -> None:
-    desk.grant(patient, clinician, LABORATORY)
-
-    def asked(path: str, body: dict[str, Any]) -> list[str]:
-        return asked_of_database(desk, gatekeeper, clinician, path, body)
-
-    others = [asking(LocalSigner.create()) for _ in range(49)]
-    once = ["FROM patient_account", "FROM terms_opening"]
-    assert asked("/access/check", asking(patient)) == once
-    assert asked("/access/check/batch", {"checks": [asking(patient), *others]}) == once
-
-
-def test_batch_of_records_is_decided_from_one_state_of_the_database(
-    desk: Desk,
-    gatekeeper: Gatekeeper,
-    patient: LocalSigner,
-    clinician: LocalSigner,
-    laboratory: list[str],
-) -> None:
-    """Within one transaction whose they are, and what there is, is asked for once."""
-    desk.grant(patient, clinician, LABORATORY)
-    checks = [
-        asking(patient, resourceType=None, record=f"Observation/{each}") for each in laboratory
-    ]
-    asked = asked_of_database(
-        desk, gatekeeper, clinician, "/access/check/batch", {"checks": checks}
-    )
-    assert asked == ["FROM patient_account", "FROM record_index", "FROM terms_opening"]
 
 
 def test_check_tells_that_the_requester_is_suspended_when_it_is(

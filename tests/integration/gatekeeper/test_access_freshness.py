@@ -11,8 +11,8 @@ from medaccord.core.identifiers import digest
 from medaccord.core.refusals import Refusal
 from medaccord.keys import LocalSigner
 from tests.integration.gatekeeper.cable import Cable
+from tests.integration.gatekeeper.checks import asking, check, verdict
 from tests.integration.gatekeeper.desk import Desk, assert_refused
-from tests.integration.gatekeeper.test_access import asking, check, verdict
 
 
 def test_check_is_decided_at_the_block_it_must_know_when_that_is_new(
