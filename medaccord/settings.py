@@ -205,7 +205,7 @@ class Settings(BaseSettings):
         None, description="Account whose key signs."
     )
     passphrase_file: _Path | None = Field(
-        None, description="File with the passphrase of the account, mode 0600."
+        None, description="File with the passphrase of the account or the wallet, mode 0600."
     )
     steward: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Organisation whose records these are; the account unless it is set."

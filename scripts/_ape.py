@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from ape import networks
 from ape.api import AccountAPI
-from ape.cli import AccountAliasPromptChoice, ConnectedProviderCommand, account_option
+from ape.cli import ConnectedProviderCommand
 from eth_account.messages import encode_defunct
+from web3 import Web3
 
 from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt, Sender
+from medaccord.cli.ending import one_line
 from medaccord.client import ActionReceipt
-from medaccord.core.errors import InvalidInput, MedaccordError, TransportError
+from medaccord.core.errors import InvalidInput, InvalidSetting, MedaccordError, TransportError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
 from medaccord.settings import Settings
+from scripts._asking import at_terminal
+from scripts._own_network import OwnNode
 
 _DOT_ENV = Path(__file__).resolve().parent.parent / ".env"
+_APES_OWN = "test"
+"""Name of the provider of Ape's test network, which is in Ape's own process."""
 
 
 class ScriptCommand(ConnectedProviderCommand):
     """A command on the network that ``--network`` names; our errors are one line."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options."""
+        with _one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with _one_line():
             return super().invoke(ctx)
-        except MedaccordError as error:
-            raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except MedaccordError as error:
+        raise click.ClickException(one_line(str(error))) from error
 
 
 class ApeSigner:
@@ -75,16 +93,6 @@ class ApeSigner:
         return r + s + bytes([signature.v])
 
 
-def key_option(name: str, whose: str) -> Callable[..., Any]:
-    """An option that names an account of Ape."""
-    return account_option(name, prompt=f"The account of {whose}")
-
-
-def optional_key(name: str, about: str) -> Callable[..., Any]:
-    """An option that may name an account of Ape."""
-    return click.option(name, type=AccountAliasPromptChoice(), help=about)
-
-
 def record_option() -> Callable[..., Any]:
     """The option that names the file with the record of the deployment."""
     return click.option(
@@ -94,24 +102,64 @@ def record_option() -> Callable[..., Any]:
     )
 
 
+def gatekeeper_option() -> Callable[..., Any]:
+    """The option that names the gatekeeper of the steward, asked for where it is set nowhere."""
+
+    def found(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+        url = _settings(gatekeeper=value).gatekeeper
+        if url is not None:
+            return url
+        if not at_terminal():
+            raise click.MissingParameter(ctx=context, param=parameter)
+        typed = click.prompt("Address of the steward's gatekeeper")
+        return str(_settings(gatekeeper=typed).gatekeeper)
+
+    about = "Address of the steward's gatekeeper; MEDACCORD_GATEKEEPER."
+    return click.option("--gatekeeper", callback=found, metavar="URL", help=about)
+
+
 def record_path(record: Path | None, network: Network) -> Path:
     """The file with the record: the one named or set, else this user's for this chain.
 
     Raises:
         InvalidSetting: a setting of the environment or of .env is malformed.
     """
-    return Settings.load(env_file=_DOT_ENV, record=record).record_of(network.genesis_hash)
+    return _settings(record=record).record_of(network.genesis_hash)
 
 
 def connected() -> Network:
-    """The network that Ape is connected to."""
-    return Network(networks.provider.web3)
+    """The network that Ape is connected to.
+
+    Raises:
+        InvalidSetting: It is on another chain than MEDACCORD_CHAIN_ID says.
+    """
+    web3, wanted = networks.provider.web3, _settings().chain_id
+    is_own = networks.provider.name == _APES_OWN
+    network = Network(Web3(OwnNode(web3.provider), middleware=()) if is_own else web3)
+    if wanted not in (None, network.chain_id):
+        raise InvalidSetting(
+            f"Ape is connected to chain {network.chain_id}, and MEDACCORD_CHAIN_ID says {wanted}:"
+            " name the network that is meant with --network"
+        )
+    return network
 
 
 def contracts_of(record: Path | None) -> Contracts:
-    """The contracts of the record, checked against the chain."""
+    """The contracts of the record, checked against the chain.
+
+    Raises:
+        DeploymentMismatch: The record is of another chain, or its contracts are not ours.
+        InvalidDeployment: There is no record.
+        InvalidInput: It is Ape's own test network, on which nothing is deployed.
+    """
     network = connected()
-    return connect(network, Deployment.load(record_path(record, network)))
+    path = record_path(record, network)
+    if networks.provider.name == _APES_OWN and not path.exists():
+        raise InvalidInput(
+            "no contracts are on Ape's own test network, which begins anew in every process: start"
+            " `medaccord node` and name it with --network ethereum:local:http://127.0.0.1:8545"
+        )
+    return connect(network, Deployment.load(path))
 
 
 def sender_of(account: AccountAPI, network: Network) -> Sender:
@@ -125,3 +173,7 @@ def report(what: str, receipt: Receipt | ActionReceipt) -> None:
         raise TransportError(f"{what}: sent, and not mined yet")
     transaction = hex_digest(receipt.transaction)
     click.echo(f"{what}: block {receipt.block.number}, gas {receipt.gas_used}, {transaction}")
+
+
+def _settings(**given: object) -> Settings:
+    return Settings.load(env_file=_DOT_ENV, **given)

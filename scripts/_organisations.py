@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from medaccord.chain.powers import Role
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import AccountId, Digest, digest
 from medaccord.core.profiles import OrganisationProfile
+from scripts._asking import answer
 
 
 def key_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
@@ -29,16 +31,41 @@ def roles_of(_context: click.Context, _parameter: click.Parameter, value: tuple[
     return roles
 
 
-def profile_hash(path: Path, account: AccountId) -> Digest:
-    """Return the hash of the profile in a file.
+def asked_key(key: Digest | None) -> Digest:
+    """The X25519 public key given, else asked for."""
+    return digest(answer("Its X25519 public key, in hex", option="--key")) if key is None else key
+
+
+def profile_hash(
+    account: AccountId, profile: Path | None, name: str | None, *, beside: Path
+) -> Digest:
+    """The hash of an organisation's profile.
+
+    Args:
+        account: The organisation.
+        profile: The file that it is in.
+        name: Where there is none, what the organisation is called, asked for if need be; the
+            profile made of it is written to a file.
+        beside: Another file of the folder in which it is written.
 
     Raises:
-        InvalidInput: The file holds no profile, or that of another account.
+        InvalidInput: The file holds no profile, or that of another account; or both are given.
+        UsageError: Neither is given, and there is nobody to ask.
     """
-    profile = OrganisationProfile.parse(path.read_bytes())
-    if profile.account != account:
-        raise InvalidInput(f"{path} is the profile of {profile.account}, not of {account}")
-    return profile.hash
+    if profile is None:
+        called = name or answer("Name of the organisation", option="--name or --profile")
+        made = OrganisationProfile(account=account, name=called)
+        written = beside.with_name(f"{account.address}.profile.json")
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(json.dumps(made.document(), indent=2) + "\n", encoding="utf-8")
+        click.echo(f"Profile: {written}")
+        return made.hash
+    if name is not None:
+        raise InvalidInput("give either --profile or --name, not both")
+    found = OrganisationProfile.parse(profile.read_bytes())
+    if found.account != account:
+        raise InvalidInput(f"{profile} is the profile of {found.account}, not of {account}")
+    return found.hash
 
 
 key = click.option(
@@ -49,6 +76,7 @@ profile = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its public profile, a JSON file.",
 )
+name = click.option("--name", help="Its name, of which a profile is made.")
 roles = click.option(
     "--role",
     "roles",

@@ -1,7 +1,7 @@
 """Deploys the contracts and writes their record.
 
 Usage: ape run deploy --network ethereum:local:http://127.0.0.1:8545 --account PAYER
-    --founder FOUNDER --key 0x… --profile founder.json --role steward
+    --founder FOUNDER --name 'Hospital A' --key 0x… --role steward
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from scripts._ape import (
     ApeSigner,
     ScriptCommand,
     connected,
-    key_option,
     record_option,
     record_path,
     sender_of,
 )
+from scripts._asking import key_option
 
 
 def refuse_second(path: Path, network: Network) -> None:
@@ -41,20 +41,17 @@ def refuse_second(path: Path, network: Network) -> None:
 @click.command(cls=ScriptCommand, short_help="Deploy the contracts")
 @key_option("--account", "whoever pays")
 @key_option("--founder", "the founding organisation")
-@click.option("--key", required=True, callback=_organisations.key_of, help="Its X25519 public key.")
-@click.option(
-    "--profile",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its public profile, a JSON file.",
-)
+@_organisations.key
+@_organisations.profile
+@_organisations.name
 @_organisations.roles
 @record_option()
 def cli(
     account: AccountAPI,
     founder: AccountAPI,
-    key: Digest,
-    profile: Path,
+    key: Digest | None,
+    profile: Path | None,
+    name: str | None,
     roles: Role,
     record: Path | None,
 ) -> None:
@@ -63,9 +60,12 @@ def cli(
     path = record_path(record, network)
     refuse_second(path, network)
     signer = ApeSigner(founder)
-    name = AccountId(chain_id=network.chain_id, address=signer.address)
+    named = AccountId(chain_id=network.chain_id, address=signer.address)
     admission = FounderAdmission(
-        signer=signer, key=key, profile=_organisations.profile_hash(profile, name), roles=roles
+        signer=signer,
+        key=_organisations.asked_key(key),
+        profile=_organisations.profile_hash(named, profile, name, beside=path),
+        roles=roles,
     )
     deployment = deploy(network, sender_of(account, network), admission)
     deployment.save(path)

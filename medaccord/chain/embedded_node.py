@@ -193,7 +193,7 @@ class EmbeddedNode(EthereumTesterProvider):
                     return super().make_request(method, params)
                 return {"jsonrpc": "2.0", "id": 0, "result": answer(*params)}
             except TransactionFailed as error:
-                message, data = _revert(error)
+                message, data = revert_of(error)
                 return _error(_REVERTED, message, data)
             except (ValidationError, TesterValidationError, BlockNotFound) as error:
                 return _error(_REFUSED, str(error))
@@ -318,8 +318,12 @@ def _matches(log: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     )
 
 
-def _revert(failure: TransactionFailed) -> tuple[str, bytes]:
-    """Message and data of a revert: eth-tester hides the data in a cause, or in the text of it."""
+def revert_of(failure: TransactionFailed) -> tuple[str, bytes]:
+    """Message and data of a revert: eth-tester hides the data in a cause, or in the text of it.
+
+    Args:
+        failure: as eth-tester raises it; also where another program runs it, as Ape does.
+    """
     while isinstance(failure.__context__, TransactionFailed):
         failure = failure.__context__
     cause = failure.args[0] if failure.args else b""

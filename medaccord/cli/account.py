@@ -1,4 +1,4 @@
-"""``medaccord account``: encrypted keys of accounts, in a keystore of this machine."""
+"""``medaccord account``: encrypted keys of accounts, in a keystore or a wallet of this machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Annotated, TypeAlias
 import typer
 
 from medaccord.chain.network import Network
+from medaccord.cli import own_accounts
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
 from medaccord.cli.qr import drawn
+from medaccord.cli.steward import RecordOption, RpcOption
 from medaccord.core.errors import InvalidInput, TransportError
 from medaccord.core.identifiers import AccountId, Address, address
 from medaccord.keys import Keystore, files
 from medaccord.settings import Settings
 
 app = typer.Typer(
-    no_args_is_help=True, help="Encrypted keys of accounts, in a keystore of this machine."
+    no_args_is_help=True,
+    help="Encrypted keys of accounts: single ones in a keystore, a person's in a wallet.",
 )
 
 KeystoreOption: TypeAlias = Annotated[
@@ -28,6 +31,24 @@ KeystoreOption: TypeAlias = Annotated[
         help="Where the keys are; MEDACCORD_KEYSTORE, or the program's own folder.",
     ),
 ]
+InWalletOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--in-wallet", help="In a person's wallet: one phrase brings all of it back."),
+]
+WalletOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--wallet", metavar="FILE", help="The wallet; MEDACCORD_WALLET, or in your own folder."
+    ),
+]
+GatekeeperOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--gatekeeper",
+        metavar="URL",
+        help="With --in-wallet: whose it is for; MEDACCORD_GATEKEEPER.",
+    ),
+]
 AccountArgument: TypeAlias = Annotated[str, typer.Argument(metavar="ADDRESS", help="The account.")]
 
 _MOST_BYTES = 64 * 1024
@@ -35,13 +56,28 @@ _MOST_BYTES = 64 * 1024
 
 @app.command("new")
 def new(
+    in_wallet: InWalletOption = False,
+    wallet: WalletOption = None,
+    gatekeeper: GatekeeperOption = None,
     keystore: KeystoreOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an account. Without a copy of its file and the passphrase it cannot be brought back."""
+    """Make an account. In a keystore, only its file and the passphrase bring it back.
+
+    In a wallet the phrase does. It is shown once, when the wallet is made with its first account.
+    """
     refuse_both(passphrase_file, passphrase_fd)
+    if in_wallet:
+        flags = {
+            "wallet": wallet,
+            "gatekeeper": gatekeeper,
+            "passphrase_file": passphrase_file,
+            "passphrase_fd": passphrase_fd,
+        }
+        own_accounts.new_in_wallet(flags, as_json=as_json)
+        return
     settings = Settings.load(keystore=keystore, passphrase_file=passphrase_file)
     chosen = passphrase(
         "the new account", file=settings.passphrase_file, descriptor=passphrase_fd, new=True
@@ -57,8 +93,23 @@ def new(
 
 
 @app.command("list")
-def list_(keystore: KeystoreOption = None, as_json: JsonOption = False) -> None:
-    """List the accounts whose keys are here; needs no passphrase."""
+def list_(
+    in_wallet: InWalletOption = False,
+    wallet: WalletOption = None,
+    keystore: KeystoreOption = None,
+    passphrase_file: FileOption = None,
+    passphrase_fd: DescriptorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the accounts whose keys are here; a keystore needs no passphrase for that."""
+    if in_wallet:
+        flags = {
+            "wallet": wallet,
+            "passphrase_file": passphrase_file,
+            "passphrase_fd": passphrase_fd,
+        }
+        own_accounts.list_wallet(flags, as_json=as_json)
+        return
     accounts = Keystore(Settings.load(keystore=keystore).keystore).addresses()
     say({"accounts": accounts}, accounts, as_json=as_json)
 
@@ -66,6 +117,8 @@ def list_(keystore: KeystoreOption = None, as_json: JsonOption = False) -> None:
 @app.command("show")
 def show(
     account: AccountArgument,
+    in_wallet: InWalletOption = False,
+    wallet: WalletOption = None,
     check: Annotated[
         bool, typer.Option("--check", help="Open the file, to see that the passphrase fits.")
     ] = False,
@@ -90,9 +143,18 @@ def show(
     refuse_both(passphrase_file, passphrase_fd)
     settings = Settings.load(keystore=keystore, passphrase_file=passphrase_file, chain_id=chain_id)
     store, wanted = Keystore(settings.keystore), address(account)
-    shown: dict[str, object] = {"address": wanted, "file": str(store.file(wanted))}
-    lines = [wanted, str(shown["file"])]
-    if check:
+    shown: dict[str, object]
+    if in_wallet:
+        flags = {
+            "wallet": wallet,
+            "passphrase_file": passphrase_file,
+            "passphrase_fd": passphrase_fd,
+        }
+        shown, lines = own_accounts.show_in_wallet(flags, wanted)
+    else:
+        shown = {"address": wanted, "file": str(store.file(wanted))}
+        lines = [wanted, str(shown["file"])]
+    if check and not in_wallet:  # a wallet was opened to look into it
         given = passphrase(wanted, file=settings.passphrase_file, descriptor=passphrase_fd)
         store.unlock(wanted, given)
         shown["opens"] = True
@@ -136,18 +198,58 @@ def backup(
 @app.command("restore")
 def restore(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="FILE", help="What `backup` wrote, or a file of another wallet, such as geth's."
+            metavar="[FILE]",
+            help="What `backup` wrote, or a file of another wallet, such as geth's.",
         ),
-    ],
+    ] = None,
+    in_wallet: InWalletOption = False,
+    wallet: WalletOption = None,
+    phrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--phrase-file",
+            metavar="FILE",
+            help="With --in-wallet: the phrase, in a file of yours alone; asked for unless given.",
+        ),
+    ] = None,
+    gatekeeper: Annotated[
+        str | None,
+        typer.Option(
+            "--gatekeeper",
+            metavar="URL",
+            help="With --in-wallet: one that knows where the others are; MEDACCORD_GATEKEEPER.",
+        ),
+    ] = None,
+    rpc_url: RpcOption = None,
+    record: RecordOption = None,
     keystore: KeystoreOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the key of an account from its backup, under the same passphrase."""
+    """Take the key of an account from its backup; or a whole wallet from its phrase and the chain.
+
+    With --in-wallet, every account, relationship and consent is found again, whatever any device
+    held before; a wallet that is there is brought up to date.
+    """
     refuse_both(passphrase_file, passphrase_fd)
+    if in_wallet:
+        if file is not None:
+            raise InvalidInput("a wallet comes back from its phrase, not from a file of a key")
+        flags = {
+            "rpc_url": rpc_url,
+            "record": record,
+            "wallet": wallet,
+            "gatekeeper": gatekeeper,
+            "passphrase_file": passphrase_file,
+            "passphrase_fd": passphrase_fd,
+        }
+        own_accounts.restore_wallet(flags, phrase_file, as_json=as_json)
+        return
+    if file is None:
+        raise InvalidInput("from what? Name the file of a key, or say --in-wallet")
     settings = Settings.load(keystore=keystore, passphrase_file=passphrase_file)
     given = passphrase(f"{file}", file=settings.passphrase_file, descriptor=passphrase_fd)
     store = Keystore(settings.keystore)
@@ -158,6 +260,9 @@ def restore(
         [account, f"Its key is in {kept}."],
         as_json=as_json,
     )
+
+
+app.command("rotate")(own_accounts.rotate)
 
 
 def _name(account: Address, settings: Settings) -> str:

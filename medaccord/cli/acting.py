@@ -7,7 +7,7 @@ its own, and gets them as its argument `flags`, which `acting_patient` and the o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -21,6 +21,7 @@ from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Sender
 from medaccord.cli.passphrases import passphrase, refuse_both
+from medaccord.cli.refusals import explained
 from medaccord.client import Consortium, Patient, Provider
 from medaccord.client.directory import organisation_of
 from medaccord.core.errors import InvalidSetting
@@ -30,10 +31,13 @@ from medaccord.settings import Settings
 
 Flags: TypeAlias = Mapping[str, Any]
 """Settings by name, as the command line has them, None where one was not given; and beside them
-`passphrase_fd`, `for_account` and `payer`, which are no settings."""
+`passphrase_fd`, `for_account`, `payer` and `payer_passphrase_file`, which are no settings."""
 
-_BESIDE: Final = ("passphrase_fd", "for_account", "payer")
+_BESIDE: Final = ("passphrase_fd", "for_account", "payer", "payer_passphrase_file")
 _PANEL: Final = "Who acts, and where"
+_WHICH_GATEKEEPER: Final = (
+    "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
+)
 
 
 def _option(name: str, metavar: str, help: str) -> Any:
@@ -92,6 +96,10 @@ _PAYER: Final[dict[str, Any]] = {
         str | None,
         _option("--payer", "ADDRESS", "Account of the keystore that pays for the transaction."),
     ],
+    "payer_passphrase_file": Annotated[
+        Path | None,
+        _option("--payer-passphrase-file", "FILE", "Its passphrase, where that is another one."),
+    ],
 }
 
 
@@ -110,7 +118,8 @@ def _taking(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Calla
         @wraps(command)
         def with_options(**given: Any) -> None:
             flags = {name: given.pop(name) for name in options}
-            command(flags=flags, **given)
+            with explained():
+                command(flags=flags, **given)
 
         taken = signature.replace(parameters=[*own, *added])
         with_options.__signature__ = taken  # type: ignore[attr-defined]  # typer reads it
@@ -195,14 +204,21 @@ def acting_patient(flags: Flags) -> Iterator[Patient]:
         InvalidSetting: which account or which gatekeeper is meant cannot be told.
         MedaccordError: as `connected`, and what opens the key.
     """
-    actor = acting(flags)
-    settings = settings_of(flags)
-    where = settings.gatekeeper or (actor.held.gatekeeper if actor.held else None)
+    with patient_of(flags, acting(flags), connected(flags)) as patient:
+        yield patient
+
+
+@contextmanager
+def patient_of(flags: Flags, actor: Actor, contracts: Contracts) -> Iterator[Patient]:
+    """As `acting_patient`, for who was found already.
+
+    Raises:
+        InvalidSetting: which gatekeeper is meant cannot be told.
+        MedaccordError: as `payer`.
+    """
+    where = settings_of(flags).gatekeeper or (actor.held.gatekeeper if actor.held else None)
     if where is None:
-        raise InvalidSetting(
-            "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
-        )
-    contracts = connected(flags)
+        raise InvalidSetting(_WHICH_GATEKEEPER)
     sender = payer(flags, contracts)
     with Patient(actor.signer, contracts, where, account=actor.account, sender=sender) as patient:
         yield patient
@@ -223,9 +239,7 @@ def acting_provider(flags: Flags, *, unseals: bool = False) -> Iterator[Provider
     """
     settings = settings_of(flags)
     if settings.gatekeeper is None:
-        raise InvalidSetting(
-            "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
-        )
+        raise InvalidSetting(_WHICH_GATEKEEPER)
     opener = _Opener(settings, flags.get("passphrase_fd"))
     actor = _actor(settings, flags, opener)
     contracts = connected(flags)
@@ -271,7 +285,7 @@ def opened_wallet(flags: Flags) -> Wallet:
 
 
 def payer(flags: Flags, contracts: Contracts) -> Sender | None:
-    """Who pays, where a command names somebody with --payer; the same passphrase opens its key.
+    """Who pays, where a command names somebody with --payer.
 
     Raises:
         MedaccordError: as `Keystore.unlock`.
@@ -281,8 +295,34 @@ def payer(flags: Flags, contracts: Contracts) -> Sender | None:
     settings, account = settings_of(flags), address(named)
     store = Keystore(settings.keystore)
     store.file(account)  # before anybody is asked for its passphrase
-    given = _Opener(settings, flags.get("passphrase_fd")).of(account)
+    own: Path | None = flags.get("payer_passphrase_file")
+    if own is None:
+        given = _Opener(settings, flags.get("passphrase_fd")).of(account)
+    else:
+        given = Passphrase.from_file(own)
     return Sender(contracts.network, store.unlock(account, given))
+
+
+def chosen(wallet: Wallet, settings: Settings) -> WalletAccount:
+    """The account of a wallet that is named, else the only one that can be meant.
+
+    Raises:
+        KeyMissing: the one that is named is not of the wallet.
+        InvalidSetting: none is named, and there is not just one.
+    """
+    if settings.account is not None:
+        return wallet.account(address(settings.account))
+    there, held = settings.gatekeeper, wallet.accounts()
+    found = [each for each in held if there in (None, each.gatekeeper)]
+    if not found:  # one that was made before anybody knew where it would be used
+        found = [each for each in held if each.gatekeeper is None]
+    if len(found) == 1:
+        return found[0]
+    where = "the wallet" if there is None else f"the wallet, at {there}"
+    raise InvalidSetting(
+        f"which account? There are {len(found)} in {where}: name one with --account or"
+        " MEDACCORD_ACCOUNT"
+    )
 
 
 class _Opener:
@@ -310,11 +350,13 @@ def _actor(settings: Settings, flags: Flags, opener: _Opener) -> Actor:
     if not settings.wallet.exists():
         if named is None:
             raise InvalidSetting(
-                "which key signs? Name its account with --account or MEDACCORD_ACCOUNT"
+                f"which key signs? There is no wallet at {settings.wallet}: make one with"
+                " `medaccord account new --in-wallet`, or name an account of the keystore with"
+                " --account or MEDACCORD_ACCOUNT"
             )
         Keystore(settings.keystore).file(named)  # says that it is not there
     wallet = Wallet.open(settings.wallet, opener.of(str(settings.wallet)))
-    held = _chosen(wallet.accounts(), settings) if named is None else wallet.account(named)
+    held = chosen(wallet, settings)
     acted_for = _acted_for(flags)
     return Actor(
         signer=wallet.signer(held.account),
@@ -327,19 +369,6 @@ def _actor(settings: Settings, flags: Flags, opener: _Opener) -> Actor:
 def _acted_for(flags: Flags) -> Address | None:
     named = flags.get("for_account")
     return None if named is None else address(named)
-
-
-def _chosen(accounts: Iterable[WalletAccount], settings: Settings) -> WalletAccount:
-    """The only account that can be meant."""
-    there = settings.gatekeeper
-    found = [each for each in accounts if there in (None, each.gatekeeper)]
-    if len(found) == 1:
-        return found[0]
-    where = "the wallet" if there is None else f"the wallet, at {there}"
-    raise InvalidSetting(
-        f"which account? There are {len(found)} in {where}: name one with --account or"
-        " MEDACCORD_ACCOUNT"
-    )
 
 
 def _x25519(

@@ -10,7 +10,27 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from medaccord import __version__
-from medaccord.cli import account, demo, deploy, doctor, key_store, node, records, serve
+from medaccord.cli import (
+    account,
+    answering,
+    audit,
+    consents,
+    delegate,
+    demo,
+    deploy,
+    doctor,
+    emergency,
+    guardians,
+    inbox,
+    key_store,
+    node,
+    org,
+    records,
+    recover,
+    relationship,
+    request,
+    serve,
+)
 from medaccord.cli.ending import BAD_INPUT, FAILED, code_of, one_line, usage_told
 from medaccord.core.errors import MedaccordError
 
@@ -48,6 +68,19 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(account.app, name="account")
 app.add_typer(key_store.app, name="keys")
 app.add_typer(records.app, name="records")
+app.add_typer(org.app, name="org")
+app.add_typer(request.app, name="request")
+app.add_typer(audit.app, name="audit")
+app.add_typer(relationship.app, name="relationship")
+app.command("inbox")(inbox.inbox)
+app.command("grant")(answering.grant)
+app.command("deny")(answering.deny)
+app.command("revoke")(consents.revoke)
+app.command("consents")(consents.consents)
+app.add_typer(emergency.app, name="emergency")
+app.add_typer(delegate.app, name="delegate")
+app.add_typer(guardians.app, name="guardians")
+app.add_typer(recover.app, name="recover")
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""``medaccord records``: a steward's records, for its data officer.
+"""``medaccord records``: a steward's records, for its data officer; and reading them, for others.
 
-Every command opens the gatekeeper's database and key store beside the one that serves, if one does:
-both may run at once.
+The data officer's commands, which are here, open the gatekeeper's database and key store beside the
+one that serves, if one does: both may run at once. What reads through a gatekeeper is in `fetching`
+and `verifying`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medaccord.cli import fetching, verifying
 from medaccord.cli.output import JsonOption
 from medaccord.cli.progress import progress_bar
 from medaccord.cli.steward import (
@@ -66,7 +68,7 @@ def _settings(
     steward: StewardOption = None,
     account: AccountOption = None,
 ) -> None:
-    """A steward's records: import, export, erase, hold, renew keys."""
+    """Records: import, export, erase and hold a steward's; read, point to and verify others'."""
     context.obj = {
         "rpc_url": rpc_url,
         "record": record,
@@ -75,6 +77,12 @@ def _settings(
         "steward": steward,
         "account": account,
     }
+
+
+app.command("list")(fetching.list_)
+app.command("fetch")(fetching.fetch)
+app.command("link")(fetching.link)
+app.command("verify")(verifying.verify)
 
 
 @app.command("import")

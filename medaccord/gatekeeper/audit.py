@@ -10,10 +10,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import JSONResponse, StreamingResponse
 
 from medaccord.chain.sender import Receipt
+from medaccord.core.audit import relationship_key
 from medaccord.core.documents import MAX_INTEGER, instant_text
 from medaccord.core.errors import AccessRefused
 from medaccord.core.identifiers import AccountId, Address, hex_digest
 from medaccord.core.log_filter import LogFilter
+from medaccord.core.proofs import LogProof
 from medaccord.core.refusals import Refusal
 from medaccord.gatekeeper.audit_log import Event, Subject
 from medaccord.gatekeeper.foundation import Foundation
@@ -113,6 +115,14 @@ class Audit:
             AccessRefused: UNKNOWN_PATIENT, the account is no patient's here.
         """
         return self._log.subject(account, self._accounts.owner_of(account))
+
+    def proof(self, account: Address) -> LogProof | None:
+        """What the chain holds of the log about an account; None before its first anchor.
+
+        Args:
+            account: the patient's; the steward's for its own log.
+        """
+        return self._anchors.proof(relationship_key(self._steward, account))
 
     def export(self, account: Address, form: LogForm, *, url: str | None = None) -> Iterator[bytes]:
         """The whole log about a patient, for the steward; that it was taken is logged first.

@@ -99,15 +99,7 @@ class LogExport:
         )
         pages = self._checked(self._pages.all(subject))
         first = next(pages)
-        writer = _WRITERS[form](keeper, self._clock())
-        return self._written(writer, first, pages)
-
-    @staticmethod
-    def _written(writer: _Writer, first: LogPage, pages: Iterator[LogPage]) -> Iterator[bytes]:
-        yield writer.begin()
-        for page in chain((first,), pages):
-            yield writer.page(page)
-        yield writer.end(page)
+        return written(chain((first,), pages), keeper, form, self._clock())
 
     @staticmethod
     def _checked(pages: Iterable[LogPage]) -> Iterator[LogPage]:
@@ -117,6 +109,24 @@ class LogExport:
             except LogMismatch as error:
                 raise AccessRefused(Refusal.RECORD_UNVERIFIABLE, f"The log: {error}.") from error
             yield page
+
+
+def written(
+    pages: Iterable[LogPage], keeper: Keeper, form: LogForm, at: datetime
+) -> Iterator[bytes]:
+    """A log in pieces, one a page.
+
+    Args:
+        pages: of the whole log, in order; one at least.
+        keeper: whose log it is, and who keeps it.
+        form: how it is written.
+        at: the time that it is written at.
+    """
+    writer = _WRITERS[form](keeper, at)
+    yield writer.begin()
+    for page in pages:
+        yield writer.page(page)
+    yield writer.end(page)
 
 
 class _Writer(ABC):

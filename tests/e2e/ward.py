@@ -172,6 +172,7 @@ def _enrol(patient: LocalSigner, contracts: Contracts, gatekeeper: Gatekeeper, u
         client.relationships.enrol(gatekeeper.enrolment.issue_code(PATIENT_ID))
         client.relationships.accept()
     gatekeeper.import_bundle(BUNDLE.read_bytes(), patient.address)
+    gatekeeper.matching.bring_up()  # as it does by itself every half minute
 
 
 def json_lines(path: Path) -> list[dict[str, object]]:

@@ -1,173 +1,171 @@
-"""The scripts that Ape runs, one after another against a node of its own."""
+"""The scripts that Ape runs, each as a process of its own, in front of every kind of local node."""
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import socket
+import pty
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from eth_account import Account
 
-from medaccord.chain.deployment import Contracts, Deployment, connect
-from medaccord.chain.network import Network
-from medaccord.core.errors import TransportError
-from medaccord.core.identifiers import AccountId, Address, Digest, address, digest
-from medaccord.core.profiles import OrganisationProfile
-from medaccord.core.terms import Terms
+from medaccord.chain import Deployment, FounderAdmission, Network, Sender, deploy
+from medaccord.chain.embedded import EmbeddedChain
+from medaccord.core.identifiers import digest, hex_digest
+from medaccord.keys import LocalSigner
+from tests.e2e.commands import Person
+from tests.integration.anvil import ANVIL, NEEDS_ANVIL, ROOT
+from tests.integration.script_tale import FUNDED, KEY, Tale, account
 
-ROOT = Path(__file__).resolve().parents[2]
-ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
-CHAIN_ID = 1337
-KEY = "0x" + 32 * "11"
-# The accounts that both Ape and anvil make for tests; TEST::0 pays throughout.
-WORDS = "test test test test test test test test test test test junk"
-HOSPITAL, CLINIC, PATIENT = 1, 2, 3
+OWN = "ethereum:local:test"
+ALONE = Path(__file__).with_name("scripts_in_ape.py")
+SECONDS = 300
 
-pytestmark = [
-    pytest.mark.compiler,
-    pytest.mark.skipif(
-        (sys.platform, platform.machine()) != ("linux", "x86_64"),
-        reason="npm carries the local node for Linux on x86-64 only",
-    ),
-]
-
-
-def account(index: int) -> Address:
-    Account.enable_unaudited_hdwallet_features()
-    path = f"m/44'/60'/0'/0/{index}"
-    return address(Account.from_mnemonic(WORDS, account_path=path).address)
-
-
-def profile(folder: Path, name: str, index: int) -> str:
-    path = folder / f"{name}.json"
-    identity = AccountId(chain_id=CHAIN_ID, address=account(index))
-    document = OrganisationProfile(account=identity, name=name).document()
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return str(path)
+pytestmark = pytest.mark.compiler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scripts:
-    """Runs scripts against one node, with one record of one deployment."""
+class Ape:
+    """Runs scripts as somebody at a machine of their own does, on one network.
 
-    url: str
-    folder: Path
-    record: Path = field(init=False)
+    Attributes:
+        network: as `--network` takes it.
+        person: whose machine.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "record", self.folder / "deployment.json")
+    network: str
+    person: Person = field(repr=False)
 
-    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        network = ["--network", f"ethereum:local:{self.url}"]
-        ape = Path(sys.executable).with_name("ape")
-        return subprocess.run(
-            [ape, "run", script, *network, "--record", self.record, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "APE_DATA_FOLDER": str(self.folder / "ape")},
+    def __call__(self, script: str, *options: str, code: int = 0) -> str:
+        asked = self.command(script, *options)
+        ended = subprocess.run(
+            **asked,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            timeout=SECONDS,
             check=False,
         )
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        said: str = ended.stderr if code else ended.stdout
+        return said
 
-    def done(self, script: str, *arguments: str) -> str:
-        answer = self.run(script, *arguments)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return answer.stdout
+    def command(self, script: str, *options: str) -> dict[str, Any]:
+        """What `subprocess` wants to run a script."""
+        ape = Path(sys.executable).with_name("ape")
+        found = self.person.command()["env"] | {"APE_DATA_FOLDER": str(self.person.home / "ape")}
+        return {
+            "args": [ape, "run", script, "--network", self.network, *options],
+            "cwd": ROOT,
+            "env": found,
+            "start_new_session": True,  # away from a terminal that the tests may have
+        }
 
-    def deploy(self) -> None:
-        founder = profile(self.folder, "hospital", HOSPITAL)
-        who = ("--account", "TEST::0", "--founder", f"TEST::{HOSPITAL}")
-        self.done("deploy", *who, "--key", KEY, "--profile", founder, "--role", "steward")
-
-    def contracts(self) -> Contracts:
-        return connect(Network.connect(self.url), Deployment.load(self.record))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def await_node(url: str, node: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until and node.poll() is None:
+    def typed(self, script: str, *options: str, answers: list[str]) -> str:
+        """Run a script at a terminal, and answer each of its questions; what it said there."""
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            **self.command(script, *options), stdin=its, stdout=its, stderr=its
+        )
+        os.close(its)
+        said, left, ends = b"", list(answers), time.monotonic() + SECONDS
         try:
-            Network.connect(url)
-        except TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"no node answers at {url}")
-
-
-@pytest.fixture
-def scripts(tmp_path: Path) -> Iterator[Scripts]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    arguments = ["--port", str(port), "--chain-id", str(CHAIN_ID), "--hardfork", "cancun"]
-    with subprocess.Popen([ANVIL, "--silent", *arguments]) as node:
-        try:
-            await_node(url, node)
-            yield Scripts(url=url, folder=tmp_path)
+            while process.poll() is None or select.select([ours], [], [], 0)[0]:
+                assert time.monotonic() < ends, said
+                if not select.select([ours], [], [], 0.1)[0]:
+                    continue
+                with suppress(OSError):  # the other end was closed
+                    said += os.read(ours, 4096)
+                    if said.endswith(b": ") and left:
+                        os.write(ours, left.pop(0).encode() + b"\n")
+                    continue
+                break
+            assert process.wait(SECONDS) == 0, said
         finally:
-            node.terminate()
+            process.kill()
+            process.wait()
+            os.close(ours)
+        return said.decode()
 
 
-def test_scripts_carry_a_consent_from_deployment_to_revocation(scripts: Scripts) -> None:
-    scripts.deploy()
-    contracts = scripts.contracts()
-    folder, payer = scripts.folder, ("--account", "TEST::0")
-
-    # The organisation wishes, the only member approves, which is a majority.
-    motion = ("--motion", str(folder / "motion.json"))
-    clinic = ("--organisation", f"TEST::{CLINIC}", "--key", KEY, "--role", "emergency")
-    wish = (*clinic, "--profile", profile(folder, "clinic", CLINIC))
-    scripts.done("admit", *payer, *motion, *wish)
-    assert not contracts.call("Registry", "isActiveOrganisation", account(CLINIC))
-    scripts.done("admit", *payer, *motion, "--member", f"TEST::{HOSPITAL}")
-    assert contracts.call("Registry", "isActiveOrganisation", account(CLINIC))
-
-    # It asks for all Observations; the patient consents to the laboratory's.
-    asked = str(folder / "request.json")
-    whom = ("--patient", account(PATIENT), "--steward", account(HOSPITAL))
-    what = ("--scope", "patient/Observation.rs", "--out", asked)
-    scripts.done("request", "--requester", f"TEST::{CLINIC}", *whom, *what)
-    given, patient = folder / "consent.json", ("--patient", f"TEST::{PATIENT}")
-    narrower = ("--scope", "patient/Observation.rs?category=laboratory", "--days", "7")
-    answer = ("--request", asked, *narrower, "--out", str(given))
-    assert "laboratory Observations" in scripts.done("grant", *payer, *patient, *answer)
-
-    consent = json.loads(given.read_text(encoding="utf-8"))
-    consent_id: Digest = digest(consent["consent"])
-    assert Terms.parse(consent["terms"]).scopes[0].parameters == (("category", ("laboratory",)),)
-    assert contracts.call("Consents", "isActive", account(PATIENT), consent_id)
-    status, grantee, start, end, _ = contracts.call(
-        "Consents", "consentOf", account(PATIENT), consent_id
-    )
-    assert (status, grantee, end - start) == (1, account(CLINIC), 7 * 24 * 3600)
-
-    scripts.done("revoke", *payer, *patient, "--consent", consent["consent"])
-    assert not contracts.call("Consents", "isActive", account(PATIENT), consent_id)
-    again = scripts.run("revoke", *payer, *patient, "--consent", consent["consent"])
-    assert again.returncode == 1
-    assert f"ConsentRevokedAlready(consentId={consent['consent']})" in again.stderr
+@pytest.fixture(scope="session")
+def developer(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Has anvil on PATH."""
+    settings = {"PATH": f"{ANVIL.parent}:{os.environ['PATH']}"}
+    return Person(home=tmp_path_factory.mktemp("developer"), settings=settings)
 
 
-def test_deploy_is_refused_when_the_record_is_of_this_very_chain(scripts: Scripts) -> None:
-    scripts.deploy()
-    before = scripts.record.read_text(encoding="utf-8")
-    who = ("--account", "TEST::0", "--founder", f"TEST::{HOSPITAL}", "--key", KEY)
-    answer = scripts.run("deploy", *who, "--profile", str(scripts.folder / "hospital.json"))
-    assert answer.returncode == 1
-    assert "records a deployment on this chain: name another file" in answer.stderr
-    assert scripts.record.read_text(encoding="utf-8") == before
+@pytest.fixture(scope="session", params=["embedded", pytest.param("anvil", marks=NEEDS_ANVIL)])
+def node(request: pytest.FixtureRequest, developer: Person) -> Iterator[str]:
+    """The address of a node, on which Ape's accounts for tests have money."""
+    funded = [option for index in FUNDED for option in ("--fund", account(index))]
+    engine = ("--engine", request.param, "--port", "0")
+    with developer.running("node", *engine, *funded) as running:
+        yield running.url
+
+
+@pytest.fixture(scope="session")
+def on_own(developer: Person) -> Ape:
+    """Ape's own test network, which every process has for itself."""
+    return Ape(network=OWN, person=developer)
+
+
+def test_scripts_carry_a_consent_from_deployment_to_revocation(
+    node: str, developer: Person, tmp_path: Path
+) -> None:
+    ape = Ape(network=f"ethereum:local:{node}", person=developer)
+    tale = Tale(start=ape, network=Network.connect(node), folder=tmp_path)
+    tale.tell()
+    before = tale.record.read_bytes()
+    who = ("--account", "TEST::0", "--founder", "TEST::1", "--name", "Hospital", "--key", KEY)
+    said = tale.run("deploy", *who, code=1)
+    assert "records a deployment on this chain: name another file" in said
+    assert tale.record.read_bytes() == before
+
+
+def test_scripts_carry_a_consent_on_apes_own_network_in_one_process(
+    on_own: Ape, tmp_path: Path
+) -> None:
+    asked = on_own.command("") | {"args": [sys.executable, str(ALONE), str(tmp_path)]}
+    ended = subprocess.run(**asked, capture_output=True, timeout=SECONDS, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_deploy_asks_for_what_is_missing_at_a_terminal(on_own: Ape, tmp_path: Path) -> None:
+    record = tmp_path / "deployment.json"
+    answers = ["TEST::0", "TEST::1", KEY, "Hospital"]
+    said = on_own.typed("deploy", "--record", str(record), answers=answers)
+    questions = ("whoever pays: ", "the founding organisation: ", "in hex: ", "organisation: ")
+    assert all(each in said for each in questions)
+    assert Deployment.load(record).chain_id == 1337
+
+
+def test_scripts_do_not_ask_where_there_is_no_terminal(on_own: Ape) -> None:
+    assert "Missing option '--account'" in on_own("deploy", code=2)
+
+
+def test_audit_is_refused_on_apes_own_network_where_nothing_was_deployed(on_own: Ape) -> None:
+    whose = ("--patient", "TEST::3", "--gatekeeper", "http://127.0.0.1:9")
+    said = on_own("audit", *whose, code=1)
+    assert "no contracts are on Ape's own test network" in said
+    assert "medaccord node" in said
+
+
+def test_revoke_is_refused_when_the_record_is_of_another_network(
+    on_own: Ape, tmp_path: Path
+) -> None:
+    chain = EmbeddedChain()
+    payer, network = chain.funded_signer(), chain.network()
+    founder = FounderAdmission(signer=LocalSigner.create(), key=digest(KEY), profile=digest(KEY))
+    record = tmp_path / "deployment.json"
+    deploy(network, Sender(network, payer), founder).save(record)
+    whose = ("--patient", "TEST::3", "--gatekeeper", "http://127.0.0.1:9", "--all")
+    said = on_own("revoke_access", *whose, "--record", str(record), code=1)
+    assert hex_digest(network.genesis_hash) in said

@@ -1,0 +1,173 @@
+"""``medaccord grant`` and ``medaccord deny``: a patient's answer to a request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medaccord.cli.acting import Flags, acting_patient, acts
+from medaccord.cli.asking import confirm
+from medaccord.cli.done import NoWaitOption, say_done, waiting
+from medaccord.cli.output import JsonOption, say
+from medaccord.cli.own_files import handed_in
+from medaccord.cli.times import day, moment
+from medaccord.client import Patient, ReceivedRequest
+from medaccord.core.consent_status import ConsentStatus
+from medaccord.core.errors import InvalidInput, InvalidRequest
+from medaccord.core.identifiers import digest, hex_digest
+from medaccord.core.periods import DatePeriod
+from medaccord.core.purposes import Purpose
+from medaccord.core.sentences import clean_name
+from medaccord.core.terms import Terms
+
+
+@acts
+def grant(
+    flags: Flags,
+    request: Annotated[
+        str | None,
+        typer.Argument(metavar="[REQUEST]", help="A request of the inbox, as `inbox` names it."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="A request that came as a file, instead."),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            "--link", metavar="LINK", help="A request that came as a link or a QR code, instead."
+        ),
+    ] = None,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope", metavar="SCOPE", help="Allow this only, such as patient/Observation.rs."
+        ),
+    ] = None,
+    purposes: Annotated[
+        list[Purpose] | None, typer.Option("--purpose", help="Allow it for this only.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="End it earlier, excluded.")
+    ] = None,
+    first_day: Annotated[
+        str | None,
+        typer.Option("--first-day", metavar="DAY", help="Records of this day and later only."),
+    ] = None,
+    last_day: Annotated[
+        str | None,
+        typer.Option("--last-day", metavar="DAY", help="Records of this day and earlier only."),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--leave-out", "--without", metavar="LABEL", help="A sensitivity to leave out, as PSY."
+        ),
+    ] = None,
+    records: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="TYPE/ID", help="Allow single records only."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before signing.")] = False,
+    no_wait: NoWaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Allow what an organisation asks for, or less; never more.
+
+    What you are about to allow is shown in words first, and you are asked. Where there is no
+    terminal to ask on, --yes must say so.
+    """
+    end = None if until is None else moment(until)
+    with acting_patient(flags) as patient:
+        received = _meant(patient, request, file, link)
+        narrower: dict[str, Any] = {
+            "scopes": scopes or None,
+            "purposes": purposes or None,
+            "period": _period(received.request.terms, first_day, last_day),
+            "excluded_labels": leave_out or None,
+            "records": records or None,
+        }
+        sentence = _sentence(patient, received, narrower, end)
+        confirm(sentence, "Allow this?", yes=yes)
+        with waiting():
+            receipt = patient.consents.grant(
+                received, valid_until=end, wait=not no_wait, **narrower
+            )
+    say_done(
+        receipt,
+        f"You allowed it: consent {hex_digest(receipt.id)}.",
+        as_json=as_json,
+        consent=hex_digest(receipt.id),
+        request=hex_digest(received.digest),
+        sentence=sentence,
+    )
+
+
+@acts
+def deny(
+    flags: Flags,
+    request: Annotated[
+        str, typer.Argument(metavar="REQUEST", help="A request, as `inbox` names it.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Deny a request for good; whoever asked sees that."""
+    with acting_patient(flags) as patient:
+        received = _meant(patient, request, None, None)
+        patient.inbox.deny(received)
+    say(
+        {"request": hex_digest(received.digest), "status": ConsentStatus.REJECTED.value},
+        f"{hex_digest(received.digest)} is denied.",
+        as_json=as_json,
+    )
+
+
+def _meant(
+    patient: Patient, request: str | None, file: Path | None, link: str | None
+) -> ReceivedRequest:
+    """The one request that is meant, checked."""
+    if sum(each is not None for each in (request, file, link)) != 1:
+        raise InvalidInput("which request? Name one of the inbox, or give --file or --link")
+    if file is not None:
+        return patient.inbox.receive(handed_in(file, what="the request"))
+    if link is not None:
+        return patient.inbox.receive(link)
+    assert request is not None
+    wanted = digest(request)
+    for each in patient.inbox.list(None):
+        if each.digest == wanted:
+            if each.status is not ConsentStatus.PROPOSED:
+                raise InvalidRequest(
+                    f"{hex_digest(wanted)} waits for no answer any more: it is {each.status.value}"
+                )
+            return each
+    raise InvalidInput(
+        f"no request {hex_digest(wanted)} is in the inbox: `medaccord inbox` shows those that are"
+    )
+
+
+def _period(asked: Terms, first: str | None, last: str | None) -> DatePeriod | None:
+    """The days that are left of those asked for; None where none was named."""
+    if first is None and last is None:
+        return None
+    start = None if first is None else day(first)
+    end = None if last is None else day(last)
+    if asked.period is not None:
+        start, end = start or asked.period.start, end or asked.period.end
+    return DatePeriod(start=start, end=end)
+
+
+def _sentence(
+    patient: Patient, received: ReceivedRequest, narrower: dict[str, Any], end: Any
+) -> str:
+    """What is about to be allowed, in words."""
+    asked, terms = received.request, received.narrowed(**narrower)
+    allowed = replace(asked, terms=terms, valid_until=end or asked.valid_until)
+    who = patient.directory.name(received.requestor)
+    phrase = terms.phrase(
+        patient.directory.names(terms.stewards), allowed.valid_from, allowed.valid_until
+    )
+    return f"{clean_name(who)} may read {phrase}."

@@ -1,0 +1,359 @@
+"""``medaccord records list``, ``fetch`` and ``link``: what a gatekeeper releases, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+from urllib.parse import parse_qs
+
+import typer
+
+from medaccord.chain.deployment import Contracts
+from medaccord.cli.acting import (
+    Flags,
+    acting_patient,
+    acting_provider,
+    acts,
+    connected,
+    settings_of,
+)
+from medaccord.cli.output import JsonOption, say
+from medaccord.cli.own_files import written
+from medaccord.cli.progress import progress_bar
+from medaccord.cli.record_files import as_line, receipt_line, to_folder, to_ndjson
+from medaccord.client import Patient, Provider, RecordPages, ReleasedRecord
+from medaccord.core.canonical import document_bytes
+from medaccord.core.errors import InvalidInput
+from medaccord.core.identifiers import Address, address, hex_digest
+from medaccord.core.purposes import Purpose
+from medaccord.core.resource_types import RESOURCE_TYPES, is_record
+from medaccord.fhir.document_reference import document_reference
+from medaccord.fhir.resource import DIRECTORY_TYPES
+
+PatientOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--patient",
+        metavar="ADDRESS",
+        help="Whose records, for an organisation; your own unless given.",
+    ),
+]
+PurposeOption: TypeAlias = Annotated[
+    Purpose | None,
+    typer.Option("--purpose", help="What an organisation reads for; TREAT unless given."),
+]
+SearchOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--search", metavar="QUERY", help='A type, such as "Observation?category=laboratory".'
+    ),
+]
+IdOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="Of the Patient resource, for everything; looked up unless given.",
+    ),
+]
+
+_OURS: Final = ("patient", "kind", "purpose", "identity")
+"""What says itself who asks, and for what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """One who reads, whoever it is.
+
+    Attributes:
+        account: the patient whose records are read.
+        steward: who keeps them.
+        one: reads one record, by type, id and version; None for the newest.
+        search: finds records of a type.
+        everything: finds all; by the id of the Patient resource, where it is known.
+    """
+
+    account: Address
+    steward: Address
+    one: Callable[[str, str, int | None], ReleasedRecord]
+    search: Callable[[str, Mapping[str, list[str]]], RecordPages]
+    everything: Callable[[str | None], RecordPages]
+
+
+@acts
+def fetch(
+    flags: Flags,
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[TYPE/ID[/VERSION]]", help="One record, or a version of it."),
+    ] = None,
+    search: SearchOption = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All that may be read, and what it refers to.")
+    ] = False,
+    patient: PatientOption = None,
+    purpose: PurposeOption = None,
+    identity: IdOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write records, proofs and receipts as NDJSON."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="FOLDER", help="Write them to a folder, a file each."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read records: one, a search, or everything; each is checked against the chain as it comes.
+
+    They are printed, a line each, unless --out or --folder says where they go.
+    """
+    if out is not None and folder is not None:
+        raise InvalidInput("give either --out or --folder, not both")
+    if sum((name is not None, search is not None, everything)) != 1:
+        raise InvalidInput("which records? Name one, or say --search or --everything")
+    with _reading(given(context, flags), patient, purpose) as reading:
+        found = _chosen(reading, name, search, identity)
+        with progress_bar("Fetching") as told:
+            if out is not None:
+                to_ndjson(out, found.records(told), found.receipts)
+            elif folder is not None:
+                to_folder(folder, found.records(told), found.receipts)
+            else:
+                _print(found, told, as_json=as_json)
+                return
+    document = {
+        "file": None if out is None else str(out),
+        "folder": None if folder is None else str(folder),
+        "records": found.count,
+        "included": found.included,
+        "receipts": found.signed,
+    }
+    also = f" and {found.included} that they refer to" if found.included else ""
+    say(document, f"{out or folder}: {found.count} records{also}, all checked.", as_json=as_json)
+
+
+@acts
+def list_(
+    flags: Flags,
+    context: typer.Context,
+    search: SearchOption = None,
+    patient: PatientOption = None,
+    purpose: PurposeOption = None,
+    identity: IdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the records that may be read, or that a search finds; it is logged as a read."""
+    with _reading(given(context, flags), patient, purpose) as reading:
+        found = _chosen(reading, None, search, identity)
+        with progress_bar("Fetching") as told:
+            listed = [_listed(each) for each in found.records(told)]
+    lines = (f"{each['record']}\tversion {each['version']}" for each in listed)
+    say({"records": listed}, lines, as_json=as_json)
+
+
+@acts
+def link(
+    flags: Flags,
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="TYPE/ID[/VERSION]", help="The record, or a version of it.")
+    ],
+    patient: PatientOption = None,
+    purpose: PurposeOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Point to a record: a FHIR DocumentReference that says where it is kept, and not what it says.
+
+    It names the commitment on the chain. The record is read for it, and that is logged.
+    """
+    flags = given(context, flags)
+    with _reading(flags, patient, purpose) as reading:
+        found = _read_one(reading, name)
+        resource = _pointing(found, reading, connected(flags), settings_of(flags).gatekeeper)
+    text = document_bytes(resource).decode()
+    if out is None:
+        say(resource, text, as_json=as_json)
+        return
+    with written(out) as file:
+        file.write(f"{text}\n".encode())
+    say({"file": str(out), "record": found.name}, f"{out} points to {found.name}.", as_json=as_json)
+
+
+def given(context: typer.Context, flags: Flags) -> Flags:
+    """What was said to the command, or else to its group: `medaccord records --account … fetch`."""
+    to_group: Flags = context.obj or {}
+    return {name: to_group.get(name) if each is None else each for name, each in flags.items()}
+
+
+class _Found:
+    """Records that were found, counted as they come."""
+
+    def __init__(self, one: ReleasedRecord | None, pages: RecordPages | None) -> None:
+        self._one = one
+        self._pages = pages
+        self.count = 0
+        self.included = 0
+
+    def records(self, told: Callable[[int, int], None]) -> Iterator[ReleasedRecord]:
+        """Each record, and what they refer to at the end."""
+        if self._one is not None:
+            self.count = 1
+            yield self._one
+        if self._pages is not None:
+            for each in self._pages:
+                self.count += 1
+                told(self.count, self._pages.total)
+                yield each
+            self.included = len(self._pages.included)
+            yield from self._pages.included
+
+    def receipts(self) -> bytes:
+        """The receipts of what came so far, a line each."""
+        return b"".join(map(receipt_line, self._signed))
+
+    @property
+    def signed(self) -> int:
+        """How many receipts there are."""
+        return len(self._signed)
+
+    @property
+    def _signed(self) -> tuple[Any, ...]:
+        one = () if self._one is None else self._one.receipts
+        return one if self._pages is None else (*one, *self._pages.receipts)
+
+
+@contextmanager
+def _reading(flags: Flags, patient: str | None, purpose: Purpose | None) -> Iterator[_Reading]:
+    """Act for an organisation where a patient is named, for oneself where none is."""
+    if patient is None:
+        if purpose is not None:
+            raise InvalidInput("your own records need no purpose: leave out --purpose")
+        with acting_patient(flags) as own:
+            yield _own(own)
+        return
+    whose = address(patient)
+    with acting_provider(flags, unseals=True) as provider:
+        yield _others(provider, whose, purpose or Purpose.TREAT)
+
+
+def _own(patient: Patient) -> _Reading:
+    records = patient.records
+
+    def one(kind: str, identity: str, version: int | None) -> ReleasedRecord:
+        if version is None:
+            return records.read(kind, identity)
+        return records.vread(kind, identity, version)
+
+    return _Reading(
+        account=patient.account,
+        steward=patient.steward,
+        one=one,
+        search=lambda kind, parameters: records.search(kind, **parameters),
+        everything=records.everything,
+    )
+
+
+def _others(provider: Provider, patient: Address, purpose: Purpose) -> _Reading:
+    records = provider.records
+
+    def one(kind: str, identity: str, version: int | None) -> ReleasedRecord:
+        if version is None:
+            return records.read(kind, identity, patient, purpose=purpose)
+        return records.vread(kind, identity, version, patient, purpose=purpose)
+
+    def everything(identity: str | None) -> RecordPages:
+        if identity is None:
+            found = next(records.search("Patient", patient, purpose=purpose), None)
+            if found is None:
+                raise InvalidInput("no Patient resource may be read: name its id with --id")
+            identity = found.name.partition("/")[2]
+        return records.everything(identity, patient, purpose=purpose)
+
+    return _Reading(
+        account=patient,
+        steward=provider.steward,
+        one=one,
+        search=lambda kind, parameters: records.search(
+            kind, patient, purpose=purpose, **parameters
+        ),
+        everything=everything,
+    )
+
+
+def _chosen(
+    reading: _Reading, name: str | None, search: str | None, identity: str | None
+) -> _Found:
+    if identity is not None and (name is not None or search is not None):
+        raise InvalidInput("--id is for everything alone")
+    if name is not None:
+        return _Found(_read_one(reading, name), None)
+    if search is None:
+        return _Found(None, reading.everything(identity))
+    kind, _, query = search.partition("?")
+    if kind not in RESOURCE_TYPES:
+        raise InvalidInput(f"{kind!r} is no type of FHIR R4: search as Observation?category=…")
+    parameters = parse_qs(query, keep_blank_values=True)
+    if ours := [each for each in _OURS if each in parameters]:
+        raise InvalidInput(f"leave {ours[0]} out of the search: --patient and --purpose say it")
+    return _Found(None, reading.search(kind, parameters))
+
+
+def _read_one(reading: _Reading, name: str) -> ReleasedRecord:
+    kind, identity, *version = [*name.split("/"), ""][:3]
+    number = version[0] if version else ""
+    if (
+        name.count("/") > 2  # TYPE/ID/VERSION
+        or not is_record(f"{kind}/{identity}")
+        or (number and not (number.isascii() and number.isdigit()))
+        or name.endswith("/")
+    ):
+        raise InvalidInput(f"{name!r} is no record: name it Type/id, or Type/id/version")
+    return reading.one(kind, identity, int(number) if number else None)
+
+
+def _print(found: _Found, told: Callable[[int, int], None], *, as_json: bool) -> None:
+    """Print records as they were anchored: no parser of numbers in between."""
+    if not as_json:
+        for each in found.records(told):
+            typer.echo(each.record.decode())
+        return
+    records = [as_line(each).decode().rstrip() for each in found.records(told)]
+    receipts = found.receipts().decode().splitlines()
+    typer.echo(
+        f'{{"records":[{",".join(records[: found.count])}],'
+        f'"included":[{",".join(records[found.count :])}],'
+        f'"receipts":[{",".join(receipts)}]}}'
+    )
+
+
+def _listed(record: ReleasedRecord) -> dict[str, Any]:
+    return {
+        "record": record.name,
+        "version": record.version,
+        "block": record.proof.anchor.block_number,
+        "bytes": len(record.record),
+        "leaf": hex_digest(record.proof.pointer.leaf),
+    }
+
+
+def _pointing(
+    record: ReleasedRecord, reading: _Reading, contracts: Contracts, gatekeeper: str | None
+) -> dict[str, Any]:
+    is_own = record.name.partition("/")[0] in DIRECTORY_TYPES
+    return document_reference(
+        record.name,
+        record.proof.pointer,
+        steward=contracts.account_id(reading.steward),
+        patient=None if is_own else contracts.account_id(reading.account),
+        anchored_at=contracts.network.block(record.proof.anchor.block_number).timestamp,
+        superseded=record.superseded_by is not None,
+        base_url=None if gatekeeper is None else f"{gatekeeper}/fhir",
+    )
