@@ -9,10 +9,10 @@ import typer
 
 from medaccord.chain.network import Network
 from medaccord.cli import own_accounts
+from medaccord.cli.options import RecordOption, RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
 from medaccord.cli.qr import drawn
-from medaccord.cli.steward import RecordOption, RpcOption
 from medaccord.core.errors import InvalidInput, TransportError
 from medaccord.core.identifiers import AccountId, Address, address
 from medaccord.keys import Keystore, files

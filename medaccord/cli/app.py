@@ -10,35 +10,114 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from medaccord import __version__
-from medaccord.cli import (
-    account,
-    answering,
-    audit,
-    consents,
-    delegate,
-    demo,
-    deploy,
-    doctor,
-    emergency,
-    guardians,
-    inbox,
-    key_store,
-    node,
-    org,
-    records,
-    recover,
-    relationship,
-    request,
-    serve,
-)
 from medaccord.cli.ending import BAD_INPUT, FAILED, code_of, one_line, usage_told
+from medaccord.cli.lazy import Lazy, LazyGroup
 from medaccord.core.errors import MedaccordError
 
 _NAME: Final = "medaccord"
 _INTERRUPTED: Final = 130
 """What typer makes of Ctrl-C."""
 
+
+def _lazy(place: str, told: str) -> Lazy:
+    return Lazy(place=f"medaccord.cli.{place}", help=told)
+
+
+COMMANDS: Final = {
+    "demo": _lazy(
+        "demo:demo",
+        "Play the story: enrol, import, ask, grant, read, break the glass, revoke, audit.",
+    ),
+    "node": _lazy(
+        "node:node",
+        "Run a chain on this machine, chain id 1337, until Ctrl-C or SIGTERM.",
+    ),
+    "deploy": _lazy(
+        "deploy:deploy",
+        "Deploy the contracts, admit the founding organisation, and write the record.",
+    ),
+    "serve": _lazy(
+        "serve:serve",
+        "Answer over HTTP until SIGTERM or Ctrl-C, which finishes what is under way.",
+    ),
+    "doctor": _lazy(
+        "doctor:doctor",
+        "Show where each setting is from; test node, deployment, gatekeeper, store, keystore.",
+    ),
+    "account": _lazy(
+        "account:app",
+        "Encrypted keys of accounts: single ones in a keystore, a person's in a wallet.",
+    ),
+    "keys": _lazy(
+        "key_store:app",
+        "The encryption of a steward's key store: its patients' keys.",
+    ),
+    "records": _lazy(
+        "records:app",
+        "Records: import, export, erase and hold a steward's; read, point to and verify others'.",
+    ),
+    "org": _lazy(
+        "org:app",
+        "The organisations of a network, and what its members decide about them.",
+    ),
+    "request": _lazy(
+        "request:app",
+        "What an organisation asks patients for.",
+    ),
+    "audit": _lazy(
+        "audit:app",
+        "Who looked at records, when, why, and what was refused.",
+    ),
+    "relationship": _lazy(
+        "relationship:app",
+        "Which hospital keeps records for which patient: both sides.",
+    ),
+    "inbox": _lazy(
+        "inbox:inbox",
+        "Show the requests that wait for an answer, each in words made from its structure.",
+    ),
+    "grant": _lazy(
+        "answering:grant",
+        "Allow what an organisation asks for, or less; never more.",
+    ),
+    "deny": _lazy(
+        "answering:deny",
+        "Deny a request for good; whoever asked sees that.",
+    ),
+    "revoke": _lazy(
+        "consents:revoke",
+        "Take a consent back for good, or all of them; the gatekeeper obeys at once.",
+    ),
+    "consents": _lazy(
+        "consents:consents",
+        "List the consents that were given, ended ones included, as the chain has them.",
+    ),
+    "emergency": _lazy(
+        "emergency:app",
+        "Access without consent, where a patient cannot be asked.",
+    ),
+    "delegate": _lazy(
+        "delegate:app",
+        "Who else may act for an account: a parent, a carer, a program.",
+    ),
+    "guardians": _lazy(
+        "guardians:app",
+        "Guardians: whom you trust to hand an account of yours to a new phone.",
+    ),
+    "recover": _lazy(
+        "recover:app",
+        "Hand a lost account to a new phone, with the help of guardians.",
+    ),
+}
+"""What there is, and what is said of it where all are listed, as it says it itself."""
+
+
+class _Root(LazyGroup):
+    table = COMMANDS
+
+
 app = typer.Typer(
+    cls=_Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Patients decide who reads their medical records; hospitals keep them.",
@@ -58,29 +137,6 @@ def _root(
     ] = False,
 ) -> None:
     """Options of every command."""
-
-
-app.command("demo")(demo.demo)
-app.command("node")(node.node)
-app.command("deploy")(deploy.deploy)
-app.command("serve")(serve.serve)
-app.command("doctor")(doctor.doctor)
-app.add_typer(account.app, name="account")
-app.add_typer(key_store.app, name="keys")
-app.add_typer(records.app, name="records")
-app.add_typer(org.app, name="org")
-app.add_typer(request.app, name="request")
-app.add_typer(audit.app, name="audit")
-app.add_typer(relationship.app, name="relationship")
-app.command("inbox")(inbox.inbox)
-app.command("grant")(answering.grant)
-app.command("deny")(answering.deny)
-app.command("revoke")(consents.revoke)
-app.command("consents")(consents.consents)
-app.add_typer(emergency.app, name="emergency")
-app.add_typer(delegate.app, name="delegate")
-app.add_typer(guardians.app, name="guardians")
-app.add_typer(recover.app, name="recover")
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import typer
 
 from medaccord.cli.acting import Flags, acts
 from medaccord.cli.log_sources import OpenedLog, Whose, as_page, commitments_in, opened_log
+from medaccord.cli.options import DatabaseOption, KeysOption, StewardOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in, written
 from medaccord.cli.record_files import read
-from medaccord.cli.steward import DatabaseOption, KeysOption, StewardOption
 from medaccord.cli.times import moment
 from medaccord.client.evidence import ChainEvidence
 from medaccord.core.audit import AuditEntry

@@ -23,10 +23,10 @@ from medaccord.chain.network import Network
 from medaccord.chain.powers import Role
 from medaccord.chain.sender import Sender
 from medaccord.cli.account import KeystoreOption
+from medaccord.cli.options import RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
 from medaccord.cli.progress import progress_bar
-from medaccord.cli.steward import RpcOption
 from medaccord.core.errors import InvalidDocument, InvalidInput, InvalidSetting
 from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
 from medaccord.core.profiles import OrganisationProfile
@@ -154,7 +154,7 @@ def deploy(
     founder_passphrase_file: FounderFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy the contracts, admit the organisation that founds the consortium, write the record.
+    """Deploy the contracts, admit the founding organisation, and write the record.
 
     Every other command finds the contracts by the record; it holds nothing secret. What is there
     already is never overwritten.

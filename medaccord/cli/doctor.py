@@ -11,9 +11,9 @@ import typer
 from medaccord.cli.account import KeystoreOption
 from medaccord.cli.checks import Checks, Finding, Outcome
 from medaccord.cli.ending import FAILED, one_line
+from medaccord.cli.options import AccountOption, DatabaseOption, RecordOption, RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.progress import progress_bar
-from medaccord.cli.steward import AccountOption, DatabaseOption, RecordOption, RpcOption
 from medaccord.settings import Setting, Settings
 
 
@@ -33,7 +33,7 @@ def doctor(
     account: AccountOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every setting and where it is from; test node, deployment, gatekeeper, store, keystore.
+    """Show where each setting is from; test node, deployment, gatekeeper, store, keystore.
 
     Nothing is changed. It ends with 1 where something does not work, and says what to do.
     """

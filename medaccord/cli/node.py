@@ -94,7 +94,7 @@ def node(
     ] = HOME / "node",
     as_json: JsonOption = False,
 ) -> None:
-    """Run a chain of this machine (chain id 1337) as JSON-RPC on loopback, until Ctrl-C or SIGTERM.
+    """Run a chain on this machine, chain id 1337, until Ctrl-C or SIGTERM.
 
     It is for trials: everybody on this machine can use it, and its money is worth nothing. Once it
     answers it says where, and names an account that has money and the file of its key, which

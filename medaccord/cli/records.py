@@ -15,17 +15,17 @@ from typing import Annotated, Any
 import typer
 
 from medaccord.cli import fetching, verifying
-from medaccord.cli.output import JsonOption
-from medaccord.cli.progress import progress_bar
-from medaccord.cli.steward import (
+from medaccord.cli.options import (
     AccountOption,
     DatabaseOption,
     KeysOption,
     RecordOption,
     RpcOption,
     StewardOption,
-    open_gatekeeper,
 )
+from medaccord.cli.output import JsonOption
+from medaccord.cli.progress import progress_bar
+from medaccord.cli.steward import open_gatekeeper
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import address, hex_digest
 from medaccord.gatekeeper import Gatekeeper

@@ -14,8 +14,7 @@ import typer
 
 from medaccord.cli import logs
 from medaccord.cli.ending import FAILED
-from medaccord.cli.output import JsonOption, say
-from medaccord.cli.steward import (
+from medaccord.cli.options import (
     AccountOption,
     DatabaseOption,
     KeysOption,
@@ -23,6 +22,7 @@ from medaccord.cli.steward import (
     RpcOption,
     StewardOption,
 )
+from medaccord.cli.output import JsonOption, say
 from medaccord.cli.supervisor import Supervisor
 from medaccord.cli.worker import Ready, answer, closed, stop_on_signals
 from medaccord.core.errors import InvalidSetting

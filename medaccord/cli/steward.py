@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
-
-import typer
+from typing import Any
 
 from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
@@ -21,38 +19,6 @@ from medaccord.fhir.resources import NORMAL, UNLABELLED
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import Keystore, Passphrase
 from medaccord.settings import Settings
-
-RpcOption: TypeAlias = Annotated[
-    str | None, typer.Option("--rpc-url", metavar="URL", help="The node; MEDACCORD_RPC_URL.")
-]
-RecordOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--record", metavar="FILE", help="Record of the deployment; MEDACCORD_RECORD."),
-]
-DatabaseOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--database-url", metavar="URL", help="The database; MEDACCORD_DATABASE_URL."),
-]
-KeysOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--keys-folder", metavar="FOLDER", help="The key store; MEDACCORD_KEYS_FOLDER."),
-]
-StewardOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--steward",
-        metavar="ADDRESS",
-        help="The organisation whose records these are; MEDACCORD_STEWARD, or the account.",
-    ),
-]
-AccountOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--account",
-        metavar="ADDRESS",
-        help="The key that signs, from the keystore; MEDACCORD_ACCOUNT.",
-    ),
-]
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer
 
+from medaccord.cli.app import COMMANDS as TABLE
 from medaccord.cli.app import app
 from medaccord.cli.ending import one_line, usage_told
 
@@ -59,6 +62,20 @@ def test_everything_that_a_command_takes_is_explained(name: str) -> None:
 def test_no_command_takes_a_secret_as_an_argument(name: str) -> None:
     taken = options(COMMANDS[name])
     assert not {"--passphrase", "--password", "--private-key", "--phrase", "--seed"} & taken
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_command_is_listed_with_the_words_it_has_for_itself(name: str) -> None:
+    assert ROOT.commands[name].get_short_help_str(1000) == TABLE[name].help
+
+
+def test_nothing_is_imported_when_help_is_asked_for() -> None:
+    ask = "import sys; from medaccord.cli import app; app(['--help'], standalone_mode=False);"
+    heavy = "print(sorted({'web3', 'fastapi', 'sqlalchemy'} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", ask + heavy], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_groups_say_what_they_are_for() -> None:
