@@ -139,12 +139,7 @@ class Enrolment:
         relationship = self._ledger.relationship(account, self._steward)
         if relationship.state in (RelationshipState.PROPOSED, RelationshipState.ACTIVE):
             raise Conflict("this account is enrolled already: accept or end that relationship")
-        owner = self._redeem(account, code)
-        try:
-            self._accounts.enrol(account, owner, at=self._standing.clock())
-        except InvalidRequest:
-            self._give_back(code)
-            raise
+        self._redeem(account, code)
         # From here on the code is this account's: what was sent may be mined, whatever is heard.
         upcoming = relationship.round + 1
         action = actions.propose(
@@ -162,7 +157,8 @@ class Enrolment:
         sent = pending if receipt is None else receipt
         return Proposed(round=upcoming, transaction=sent.transaction, is_mined=receipt is not None)
 
-    def _redeem(self, account: Address, code: str) -> Owner:
+    def _redeem(self, account: Address, code: str) -> None:
+        """Let an account in by a code, or note that it tried; of both all or nothing."""
         now = self._standing.clock()
         with writing(self._engine) as connection:
             connection.execute(
@@ -188,18 +184,12 @@ class Enrolment:
                     .where(enrolment_code.c.code == row.code)
                     .values(used_at=now)
                 )
-                return Owner(row.patient_ref)
+                # In here: the same account may be asking twice at once, and both are let in.
+                self._accounts.enrol_within(connection, account, Owner(row.patient_ref), at=now)
+                return
             if not blocked and connection.execute(tried).scalar_one() < ATTEMPTS_NOTED:
                 connection.execute(insert(enrolment_attempt).values(account=account, at=now))
         raise EnrolmentRefused("this code enrols nobody: ask the steward for a new one")
-
-    def _give_back(self, code: str) -> None:
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(enrolment_code)
-                .where(enrolment_code.c.code == self._hash(code))
-                .values(used_at=None)
-            )
 
     def _hash(self, code: str) -> Digest:
         message = b"medaccord/enrolment/1:" + code.encode()

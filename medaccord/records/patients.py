@@ -42,17 +42,23 @@ class PatientAccounts:
             InvalidRequest: the account stands for another patient.
         """
         with writing(self._engine) as connection:
-            # Made in here: an erasure of the patient under way sees the key and the account, or
-            # neither.
-            ensure_key(self._keys, patient)
-            known = self.owners_of((account,), connection).get(account)
-            if known is None:
-                row = {"account": account, "patient_ref": patient, "enrolled_at": at}
-                connection.execute(insert(patient_account).values(row))
-            elif known != patient:
-                raise InvalidRequest(
-                    f"{account} stands for another patient: enrol with a fresh account"
-                )
+            self.enrol_within(connection, account, patient, at=at)
+
+    def enrol_within(
+        self, connection: Connection, account: Address, patient: Owner, *, at: datetime
+    ) -> None:
+        """As `enrol`, within a transaction that writes."""
+        # Made in here: an erasure of the patient under way sees the key and the account, or
+        # neither.
+        ensure_key(self._keys, patient)
+        known = self.owners_of((account,), connection).get(account)
+        if known is None:
+            row = {"account": account, "patient_ref": patient, "enrolled_at": at}
+            connection.execute(insert(patient_account).values(row))
+        elif known != patient:
+            raise InvalidRequest(
+                f"{account} stands for another patient: enrol with a fresh account"
+            )
 
     def owner_of(self, account: Address) -> Owner:
         """The patient an account stands for.
