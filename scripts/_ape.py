@@ -17,14 +17,12 @@ from web3 import Web3
 from medaccord.chain.deployment import Contracts, Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt, Sender
-from medaccord.cli.ending import one_line
 from medaccord.client import ActionReceipt
 from medaccord.core.errors import InvalidInput, InvalidSetting, MedaccordError, TransportError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
 from medaccord.settings import Settings
 from scripts._asking import at_terminal
-from scripts._own_network import OwnNode
 
 _DOT_ENV = Path(__file__).resolve().parent.parent / ".env"
 _APES_OWN = "test"
@@ -50,7 +48,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except MedaccordError as error:
-        raise click.ClickException(one_line(str(error))) from error
+        raise click.ClickException(printable(str(error))) from error
 
 
 class ApeSigner:
@@ -134,8 +132,11 @@ def connected() -> Network:
         InvalidSetting: It is on another chain than MEDACCORD_CHAIN_ID says.
     """
     web3, wanted = networks.provider.web3, _settings().chain_id
-    is_own = networks.provider.name == _APES_OWN
-    network = Network(Web3(OwnNode(web3.provider), middleware=()) if is_own else web3)
+    if networks.provider.name == _APES_OWN:
+        from scripts._own_network import OwnNode  # loads an EVM, which takes its time
+
+        web3 = Web3(OwnNode(web3.provider), middleware=())
+    network = Network(web3)
     if wanted not in (None, network.chain_id):
         raise InvalidSetting(
             f"Ape is connected to chain {network.chain_id}, and MEDACCORD_CHAIN_ID says {wanted}:"
@@ -173,6 +174,13 @@ def report(what: str, receipt: Receipt | ActionReceipt) -> None:
         raise TransportError(f"{what}: sent, and not mined yet")
     transaction = hex_digest(receipt.transaction)
     click.echo(f"{what}: block {receipt.block.number}, gas {receipt.gas_used}, {transaction}")
+
+
+def printable(text: str) -> str:
+    """Text that somebody else may have written, for a terminal."""
+    from medaccord.cli.ending import one_line  # loads the whole command line
+
+    return one_line(text)
 
 
 def _settings(**given: object) -> Settings:

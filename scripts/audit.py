@@ -12,7 +12,6 @@ import click
 from ape.api import AccountAPI
 
 from medaccord import Patient
-from medaccord.cli.ending import one_line
 from medaccord.client import VerifiedLog
 from medaccord.core.audit import AuditEntry
 from medaccord.core.identifiers import Address
@@ -21,6 +20,7 @@ from scripts._ape import (
     ScriptCommand,
     contracts_of,
     gatekeeper_option,
+    printable,
     record_option,
 )
 from scripts._asking import key_option
@@ -36,7 +36,7 @@ def show(log: VerifiedLog, patient: Patient) -> None:
         return "you" if account == patient.account else patient.directory.name(account)
 
     for entry in log:
-        click.echo(one_line(f"{entry.number}. {told(entry, name(entry.requester))}"))
+        click.echo(printable(f"{entry.number}. {told(entry, name(entry.requester))}"))
     if log.erased:
         click.echo(f"Erased by the steward: {', '.join(map(str, log.erased))}")
     click.echo(

@@ -27,5 +27,7 @@ def confirm(sentence: str, question: str, *, yes: bool) -> None:
         raise InvalidInput(
             f"there is no terminal to ask on: say --yes where you mean it: {sentence}"
         )
-    typer.echo(sentence, err=True)
-    typer.confirm(question, abort=True, err=True)
+    typer.echo(f"{sentence}\n{question} [y/N]: ", err=True, nl=False)
+    # Not by `typer.confirm`, which leaves a space on standard output.
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort

@@ -45,7 +45,7 @@ def test_members_suspend_and_reinstate_by_majority(ward: Ward) -> None:
     shown = b.done("org", "show", motion["motion"])
     assert (shown["approvers"], shown["majority"]) == ([ward.a.account], False)
     early = a.refused("org", "execute", motion["motion"])
-    assert early.startswith("MajorityMissing") or "ajority" in early
+    assert early.startswith("too few members approve it: ask others for `medaccord org approve`")
     voted = b.done("org", "approve", motion["motion"])
     assert (voted["approvals"], voted["majority"]) == (2, True)
     taken_back = b.done("org", "withdraw", motion["motion"])
@@ -122,7 +122,7 @@ def test_bad_input_gets_one_line(ward: Ward, name: str) -> None:
 
 def test_motion_of_somebody_who_is_no_member_is_refused(ward: Ward) -> None:
     told = ward.stranger.person.refused("org", "propose", "suspend", ward.b.account)
-    assert "Member" in told
+    assert told.startswith("this account is no active member, and only members decide")
 
 
 def test_wish_that_was_changed_is_refused(ward: Ward, tmp_path: Path) -> None:
@@ -143,9 +143,3 @@ def test_wish_file_that_is_something_else_is_refused(ward: Ward, tmp_path: Path)
         *("org", "propose", "admit", "--wish", str(file), "--role", "steward"), code=2
     )
     assert told.startswith(f"the wish {file}: ")
-
-
-def test_command_is_a_process_like_any_other(ward: Ward) -> None:
-    ended = ward.stranger.person.process("org", "list", "--json")
-    assert (ended.code, ended.errors) == (0, "")
-    assert len(json.loads(ended.output)["organisations"]) == 2

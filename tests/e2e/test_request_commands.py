@@ -102,7 +102,7 @@ BAD = {
     ),
     "in the past": (
         ("new", "ADDRESS", "--scope", LABORATORY, "--until", "2020-01-01"),
-        "",
+        "the request ends at 2020-01-01",
     ),
     "bad purpose": (
         ("new", "ADDRESS", "--scope", LABORATORY, "--days", "1", "--purpose", "FUN"),
@@ -123,7 +123,7 @@ def test_bad_input_gets_one_line(ward: Ward, name: str) -> None:
 
 def test_request_of_somebody_who_is_no_organisation_is_refused(ward: Ward) -> None:
     told = ward.stranger.person.refused(*new(ward, "--days", "1"))
-    assert told
+    assert told.startswith("not-an-organisation: ")
 
 
 def test_folder_that_is_not_there_gets_one_line(ward: Ward, tmp_path: Path) -> None:
