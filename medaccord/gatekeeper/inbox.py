@@ -239,9 +239,6 @@ def _refused(
         query=hex_digest(found),
         outcome="refused",
         reason=refusal.reason.value,
-        basis="",
-        consent=None,
-        records=(),
         block=None,
     )
 
