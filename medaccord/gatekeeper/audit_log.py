@@ -47,6 +47,7 @@ _LAST: Final = union_all(*(select(_last(place).subquery()) for place in range(_A
 class Event:
     """What an entry says beside its number, time and salt; the fields are those of `AuditEntry`.
 
+    Unless it is told otherwise, it rested on no consent, and no record was released.
     The id of the request is that of the one being answered here and now, if there is one.
     """
 
@@ -56,9 +57,9 @@ class Event:
     query: str
     outcome: str
     reason: str
-    basis: str
-    consent: Digest | None
-    records: tuple[str, ...]
+    basis: str = ""
+    consent: Digest | None = None
+    records: tuple[str, ...] = ()
     block: BlockRef | None
     request: str | None = field(default_factory=request_id)
 
@@ -90,9 +91,6 @@ class Event:
             query=query,
             outcome=outcome,
             reason=reason,
-            basis="",
-            consent=None,
-            records=(),
             block=block,
         )
 

@@ -31,7 +31,7 @@ from medaccord.gatekeeper.wire import AddressField, Form, SignatureField, TimeFi
 from medaccord.ledger import RelationshipState
 from medaccord.records import Owner
 from medaccord.store import writing
-from medaccord.store.tables import enrolment_attempt, enrolment_code, patient_account
+from medaccord.store.tables import enrolment_attempt, enrolment_code
 
 MAX_CODE_LENGTH: Final = 64
 """Longest code looked at, in characters."""
@@ -170,9 +170,7 @@ class Enrolment:
             row = connection.execute(
                 select(enrolment_code).where(enrolment_code.c.code == self._hash(code))
             ).first()
-            patient = connection.execute(
-                select(patient_account.c.patient_ref).where(patient_account.c.account == account)
-            ).scalar_one_or_none()
+            patient = self._accounts.owners_of((account,), connection).get(account)
             good = (
                 row is not None
                 and now < row.expires_at

@@ -333,8 +333,5 @@ def _refused(
         query=hex_digest(found),
         outcome="refused",
         reason=refusal.reason.value,
-        basis="",
-        consent=None,
-        records=(),
         block=None,
     )

@@ -249,9 +249,6 @@ def _event(
         query=asked,
         outcome=outcome,
         reason=reason,
-        basis="",
-        consent=None,
-        records=(),
         block=block,
     )
 

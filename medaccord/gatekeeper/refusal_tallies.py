@@ -218,9 +218,6 @@ class RefusalTallies:
             query=_refusals(tally).query,
             outcome="refused",
             reason=REPEATED,
-            basis="",
-            consent=None,
-            records=(),
             block=self._ledger.tip,
         )
         self._log.append(subject, event, along=lambda connection, _: forget(connection))
