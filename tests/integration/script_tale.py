@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +41,14 @@ class Run(Protocol):
         ...
 
 
+class Typed(Protocol):
+    """Runs a script at a terminal."""
+
+    def __call__(self, script: str, *options: str, answers: Sequence[tuple[str, str]]) -> str:
+        """What it said there, where each question, by its end, got its answer."""
+        ...
+
+
 def signer(index: int) -> LocalSigner:
     """The key of TEST::`index`."""
     Account.enable_unaudited_hdwallet_features()
@@ -66,6 +74,7 @@ class Tale:
 
     Attributes:
         start: runs a script there.
+        typed: runs one at a terminal; None where there can be none.
         network: the same network, for whoever looks what a script did.
         folder: where its files go.
     """
@@ -73,6 +82,7 @@ class Tale:
     start: Run
     network: Network
     folder: Path
+    typed: Typed | None = None
 
     @property
     def record(self) -> Path:
@@ -139,9 +149,20 @@ class Tale:
         assert found is not None, said
         return found[1]
 
+    def answer(self, at: Opened, asked: str, *options: str) -> str:
+        """The patient consents to what lies in the inbox, chosen at a terminal if there is one."""
+        if self.typed is None:
+            return self.grant(at, "--request", asked, *options)
+        own = ("--record", str(self.record), *self.patient(at), *options)
+        answers = [("Which request", "1"), ("Consent to this? [y/N]", "y")]
+        return self.granted(at, self.typed("grant_access", *own, answers=answers))
+
     def grant(self, at: Opened, *options: str) -> str:
         """The patient consents; the consent's id."""
-        said = self.run("grant_access", *self.patient(at), *options)
+        return self.granted(at, self.run("grant_access", *self.patient(at), *options))
+
+    def granted(self, at: Opened, said: str) -> str:
+        assert "Observations" in said
         assert "granted: block" in said
         consent = said.split()[-1]
         assert at.contracts.call("Consents", "isActive", account(PATIENT), consent)
@@ -162,7 +183,7 @@ class Tale:
 
             # To less than was asked for, and for less long.
             narrower = ("--scope", "patient/Observation.rs?category=laboratory", "--days", "7")
-            consent = self.grant(at, "--request", asked, *narrower)
+            consent = self.answer(at, asked, *narrower)
             (held,) = at_clinic(at, lambda clinic: list(clinic.consents.list()))
             assert (held.consent_id.hex(), held.status) == (consent[2:], ConsentStatus.ACTIVE)
             assert held.expires - held.valid_from == timedelta(days=7)

@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,8 +68,8 @@ class Ape:
             "start_new_session": True,  # away from a terminal that the tests may have
         }
 
-    def typed(self, script: str, *options: str, answers: list[str]) -> str:
-        """Run a script at a terminal, and answer each of its questions; what it said there."""
+    def typed(self, script: str, *options: str, answers: Sequence[tuple[str, str]]) -> str:
+        """Run a script at a terminal, and answer each question by its end; what it said there."""
         ours, its = pty.openpty()
         process = subprocess.Popen(
             **self.command(script, *options), stdin=its, stdout=its, stderr=its
@@ -83,11 +83,11 @@ class Ape:
                     continue
                 with suppress(OSError):  # the other end was closed
                     said += os.read(ours, 4096)
-                    if said.endswith(b": ") and left:
-                        os.write(ours, left.pop(0).encode() + b"\n")
+                    if left and said.endswith(f"{left[0][0]}: ".encode()):
+                        os.write(ours, f"{left.pop(0)[1]}\n".encode())
                     continue
                 break
-            assert process.wait(SECONDS) == 0, said
+            assert (process.wait(SECONDS), left) == (0, []), said
         finally:
             process.kill()
             process.wait()
@@ -121,7 +121,7 @@ def test_scripts_carry_a_consent_from_deployment_to_revocation(
     node: str, developer: Person, tmp_path: Path
 ) -> None:
     ape = Ape(network=f"ethereum:local:{node}", person=developer)
-    tale = Tale(start=ape, network=Network.connect(node), folder=tmp_path)
+    tale = Tale(start=ape, typed=ape.typed, network=Network.connect(node), folder=tmp_path)
     tale.tell()
     before = tale.record.read_bytes()
     who = ("--account", "TEST::0", "--founder", "TEST::1", "--name", "Hospital", "--key", KEY)
@@ -140,10 +140,13 @@ def test_scripts_carry_a_consent_on_apes_own_network_in_one_process(
 
 def test_deploy_asks_for_what_is_missing_at_a_terminal(on_own: Ape, tmp_path: Path) -> None:
     record = tmp_path / "deployment.json"
-    answers = ["TEST::0", "TEST::1", KEY, "Hospital"]
-    said = on_own.typed("deploy", "--record", str(record), answers=answers)
-    questions = ("whoever pays: ", "the founding organisation: ", "in hex: ", "organisation: ")
-    assert all(each in said for each in questions)
+    answers = [
+        ("The account of whoever pays", "TEST::0"),
+        ("The account of the founding organisation", "TEST::1"),
+        ("Its X25519 public key, in hex", KEY),
+        ("Name of the organisation", "Hospital"),
+    ]
+    on_own.typed("deploy", "--record", str(record), answers=answers)
     assert Deployment.load(record).chain_id == 1337
 
 
