@@ -86,7 +86,7 @@ def choose(
         raise InvalidInput("guardians are kept in a wallet: use an account of one")
     made = Guardians(actor.wallet, contracts).choose(actor.account, given, threshold=threshold)
     with patient_of(flags, actor, contracts) as patient, waiting():
-        receipt = patient.recovery.protect(made.circle, wait=not no_wait)
+        receipt = patient.recovery.protect(made, wait=not no_wait)
     files = _write_all(out, {guardian: each.document() for guardian, each in made.sealed.items()})
     say_done(
         receipt,

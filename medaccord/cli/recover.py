@@ -11,7 +11,6 @@ import typer
 from medaccord.chain import actions
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.sender import Receipt, Sender
-from medaccord.chain.values import moment
 from medaccord.cli.acting import Flags, acts_and_pays, connected, governs, looks, opened_wallet
 from medaccord.cli.acting import payer as payer_of
 from medaccord.cli.asking import confirm
@@ -27,6 +26,7 @@ from medaccord.client.guardian_documents import (
 )
 from medaccord.client.guardians import Guardian, Guardians
 from medaccord.client.recovering import LIFETIME, AccountRecovery
+from medaccord.client.recovery import recovery_state
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import address, hex_digest
@@ -218,21 +218,18 @@ def show(
 ) -> None:
     """Show whether a recovery of an account is under way, and from when it can be completed."""
     wanted, contracts = address(account), connected(flags)
-    controller = contracts.call("Registry", "controllerOf", wanted)
-    new, _, ready_at, _ = contracts.call("Registry", "recoveryOf", wanted)
-    ready = instant_text(moment(ready_at)) if ready_at else None
+    state = recovery_state(contracts, wanted)
+    running, line = state.running, f"No recovery of {wanted} is under way."
+    ready = None if running is None else instant_text(running.ready_at)
+    if running is not None:
+        line = f"{wanted} can be handed to {running.new_controller} from {ready} on."
     document = {
         "account": wanted,
-        "controller": controller,
-        "newController": new if ready_at else None,
+        "controller": state.controller,
+        "newController": None if running is None else running.new_controller,
         "readyAt": ready,
     }
-    line = (
-        f"{wanted} can be handed to {new} from {ready} on."
-        if ready_at
-        else f"No recovery of {wanted} is under way."
-    )
-    say(document, [f"{controller} controls it now.", line], as_json=as_json)
+    say(document, [f"{state.controller} controls it now.", line], as_json=as_json)
 
 
 def _payer(flags: Flags, contracts: Contracts) -> Sender:

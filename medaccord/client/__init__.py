@@ -18,7 +18,7 @@ from medaccord.client.pages import Page, RecordPages
 from medaccord.client.patient import Patient
 from medaccord.client.provider import Provider
 from medaccord.client.received import ReceivedRequest
-from medaccord.client.recovery import PendingRecovery, RecoveryState
+from medaccord.client.recovery import RecoveryState, RunningRecovery
 from medaccord.client.relationships import Relationship, RelationshipState
 from medaccord.client.requests import SentRequest
 
@@ -38,7 +38,6 @@ __all__ = [
     "Organisation",
     "Page",
     "Patient",
-    "PendingRecovery",
     "Provider",
     "ReceivedRequest",
     "RecordPages",
@@ -46,6 +45,7 @@ __all__ = [
     "Relationship",
     "RelationshipState",
     "ReleasedRecord",
+    "RunningRecovery",
     "SeenEmergency",
     "SentRequest",
     "VerifiedLog",

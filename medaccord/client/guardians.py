@@ -151,17 +151,8 @@ class Guardians:
             SignatureMismatch: the guardian did not sign it.
             TransportError: the node does not answer.
         """
-        _check_chain(self._contracts, approval.account)
-        approval.check(self._contracts)
         signer = self._wallet.signer(approval.account.address)
-        action = actions.cancel_recovery(
-            self._contracts,
-            account=approval.account.address,
-            circle=approval.place.circle,
-            approval=approval.place.approval(approval.signature),
-            by=signer.address,
-            nonce=approval.nonce,
-        )
+        action = cancellation_with(self._contracts, approval, by=signer.address)
         return actions.signed(action, signer)
 
     def _check_apart(self, held: WalletAccount, guardians: Iterable[Address]) -> None:
@@ -321,6 +312,33 @@ class Guardian:
                 f"the chain knows of no such guardians of {account}: they were not named yet, or"
                 " others were named since"
             )
+
+
+def cancellation_with(
+    contracts: Contracts, objection: CancellationApproval, *, by: Address
+) -> Action:
+    """What stops a recovery together with one guardian, for the account's own key to sign.
+
+    Args:
+        contracts: where.
+        objection: what the guardian gave.
+        by: the key that the account has now.
+
+    Raises:
+        InvalidRequest: the account is of another chain.
+        SignatureMismatch: the guardian did not sign it.
+        TransportError: the node does not answer.
+    """
+    _check_chain(contracts, objection.account)
+    objection.check(contracts)
+    return actions.cancel_recovery(
+        contracts,
+        account=objection.account.address,
+        circle=objection.place.circle,
+        approval=objection.place.approval(objection.signature),
+        by=by,
+        nonce=objection.nonce,
+    )
 
 
 def _check_chain(contracts: Contracts, account: AccountId) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from medaccord.chain import actions
@@ -16,8 +15,8 @@ from medaccord.chain.actions import Invocation
 from medaccord.chain.actions.defaults import nonce_or
 from medaccord.chain.actions.registry import NonceKey
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.values import moment
 from medaccord.client.guardian_documents import RecoveryApproval, RecoveryRequest
+from medaccord.client.recovery import RunningRecovery, running_recovery
 from medaccord.core.errors import InvalidInput, InvalidRequest, KeyMissing, TransportError
 from medaccord.core.identifiers import Address, address
 from medaccord.keys.wallet import Wallet
@@ -28,23 +27,6 @@ LIFETIME: Final = timedelta(days=7)
 
 _LONGEST_PAUSE: Final = 5.0
 """Seconds between two looks at the clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningRecovery:
-    """A recovery that was started and neither stopped nor completed.
-
-    Attributes:
-        account: the account.
-        new_controller: the key it will be handed to.
-        nonce: which recovery of the account it is, counted from 0.
-        ready_at: from when it can be completed, included.
-    """
-
-    account: Address
-    new_controller: Address
-    nonce: int
-    ready_at: datetime
 
 
 class AccountRecovery:
@@ -124,16 +106,7 @@ class AccountRecovery:
         Raises:
             TransportError: the node does not answer.
         """
-        found = self._contracts.call("Registry", "recoveryOf", account)
-        new_controller, nonce, ready_at, _ = found
-        if not ready_at:
-            return None
-        return RunningRecovery(
-            account=account,
-            new_controller=address(new_controller),
-            nonce=int(nonce),
-            ready_at=moment(ready_at),
-        )
+        return running_recovery(self._contracts, account)
 
     def wait(self, account: Address, *, patience: timedelta) -> None:
         """Wait until the delay of a recovery has run.

@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from medaccord.chain import actions
-from medaccord.chain.guardians import GuardianApproval, GuardianCircle
+from medaccord.chain.deployment import Contracts
 from medaccord.chain.values import moment
 from medaccord.client.acting import Acting
 from medaccord.client.action_receipts import ActionReceipt
+from medaccord.client.guardian_documents import CancellationApproval
+from medaccord.client.guardians import ChosenGuardians, cancellation_with
+from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address, Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PendingRecovery:
-    """A recovery that guardians started.
+class RunningRecovery:
+    """A recovery that was started and neither stopped nor completed.
 
     Attributes:
-        new_controller: The key they signed for.
+        account: The account.
+        new_controller: The key it will be handed to.
+        nonce: Which recovery of the account it is, counted from 0.
         ready_at: From when on anybody may complete it, included.
-        nonce: Tells it from others of the account.
     """
 
+    account: Address
     new_controller: Address
-    ready_at: datetime
     nonce: int
+    ready_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +42,14 @@ class RecoveryState:
         guardians: Commitment to the guardians in force; None where there are none.
         next_guardians: Commitment to those named last; None unless they are still to come.
         next_from: From when on those are in force, included; None where there are none.
-        pending: A recovery that runs; None where none does.
+        running: A recovery that runs, whoever started it; None where none does.
     """
 
     controller: Address
     guardians: Digest | None
     next_guardians: Digest | None
     next_from: datetime | None
-    pending: PendingRecovery | None
+    running: RunningRecovery | None
 
 
 class Recovery:
@@ -54,24 +59,28 @@ class Recovery:
         """Act for the patient."""
         self._acting = acting
 
-    def protect(self, circle: GuardianCircle, *, wait: bool = True) -> ActionReceipt:
-        """Name guardians; they are in force after the delay of the deployment.
+    def protect(self, chosen: ChosenGuardians, *, wait: bool = True) -> ActionReceipt:
+        """Name guardians. They are in force at once where there were none, else after the delay.
 
         Args:
-            circle: Who, and how many of them it takes. Keep it: the chain knows its commitment
-                alone.
+            chosen: From `Guardians.choose`, which kept them in the wallet: the chain knows their
+                commitment alone.
             wait: Whether to wait until it is mined.
 
         Raises:
-            ContractReverted: This is not the controller, or a recovery runs.
+            InvalidRequest: They were chosen for another account.
+            InvalidInput: They were chosen with another key of it than acts here.
+            ContractReverted: This is not the controller, they were named before, or a recovery
+                runs.
             AccessRefused: The gatekeeper relays nothing for this account.
             TransportError: The gatekeeper or the node does not answer, or it was not mined in time.
         """
-        acting = self._acting
-        action = actions.set_guardians(
-            acting.contracts, account=acting.account, commitment=circle.commitment, by=acting.by
-        )
-        return acting.relay(action, wait=wait)
+        action, account = chosen.action, self._acting.account
+        if action.account != account:
+            raise InvalidRequest(
+                f"these guardians were chosen for {action.account}: choose some for {account}"
+            )
+        return self._acting.relay(action, wait=wait)
 
     def rotate(self, new_controller: Address, *, wait: bool = True) -> ActionReceipt:
         """Hand the account to another key. This one may do nothing for it from then on.
@@ -93,31 +102,27 @@ class Recovery:
         )
         return acting.relay(action, wait=wait)
 
-    def cancel(
-        self, circle: GuardianCircle, approval: GuardianApproval, *, wait: bool = True
-    ) -> ActionReceipt:
+    def cancel(self, objection: CancellationApproval, *, wait: bool = True) -> ActionReceipt:
         """Stop a recovery, together with one guardian.
 
         No gatekeeper relays it: it takes a ``sender=`` that pays.
 
         Args:
-            circle: The guardians under whom it was started.
-            approval: Of one of them, who signed `actions.cancellation`.
+            objection: What the guardian gave, from `Guardian.object_to`.
             wait: Whether to wait until it is mined.
 
         Raises:
-            InvalidRequest: Nobody pays for it.
+            InvalidRequest: It is about another account or chain, or nobody pays for it.
+            SignatureMismatch: The guardian did not sign it.
             ContractReverted: No recovery runs, or this is no guardian of it.
             TransportError: The node does not answer, or it was not mined in time.
         """
         acting = self._acting
-        action = actions.cancel_recovery(
-            acting.contracts,
-            account=acting.account,
-            circle=circle,
-            approval=approval,
-            by=acting.by,
-        )
+        action = cancellation_with(acting.contracts, objection, by=acting.by)
+        if action.account != acting.account:
+            raise InvalidRequest(
+                f"the guardian objects to a recovery of {action.account}, not of {acting.account}"
+            )
         return acting.send(action, wait=wait)
 
     def state(self) -> RecoveryState:
@@ -126,21 +131,40 @@ class Recovery:
         Raises:
             TransportError: The node does not answer.
         """
-        contracts, account = self._acting.contracts, self._acting.account
-        current, named, named_from = contracts.call("Registry", "guardiansOf", account)
-        new, nonce, ready_at, _ = contracts.call("Registry", "recoveryOf", account)
-        pending = None
-        if ready_at:
-            pending = PendingRecovery(
-                new_controller=Address(new), ready_at=moment(ready_at), nonce=int(nonce)
-            )
-        return RecoveryState(
-            controller=Address(contracts.call("Registry", "controllerOf", account)),
-            guardians=_named(current),
-            next_guardians=_named(named),
-            next_from=moment(named_from) if named_from else None,
-            pending=pending,
-        )
+        return recovery_state(self._acting.contracts, self._acting.account)
+
+
+def recovery_state(contracts: Contracts, account: Address) -> RecoveryState:
+    """Who controls any account, and who could take it over, read from the chain itself.
+
+    Raises:
+        TransportError: The node does not answer.
+    """
+    current, named, named_from = contracts.call("Registry", "guardiansOf", account)
+    return RecoveryState(
+        controller=Address(contracts.call("Registry", "controllerOf", account)),
+        guardians=_named(current),
+        next_guardians=_named(named),
+        next_from=moment(named_from) if named_from else None,
+        running=running_recovery(contracts, account),
+    )
+
+
+def running_recovery(contracts: Contracts, account: Address) -> RunningRecovery | None:
+    """The recovery of an account that is under way, whoever started it; None where none is.
+
+    Raises:
+        TransportError: The node does not answer.
+    """
+    new_controller, nonce, ready_at, _ = contracts.call("Registry", "recoveryOf", account)
+    if not ready_at:
+        return None
+    return RunningRecovery(
+        account=account,
+        new_controller=Address(new_controller),
+        nonce=int(nonce),
+        ready_at=moment(ready_at),
+    )
 
 
 def _named(commitment: bytes) -> Digest | None:
