@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from medaccord.cli import enrolment_codes
 from medaccord.cli.acting import (
     Actor,
     Flags,
@@ -38,6 +39,9 @@ PatientOption: TypeAlias = Annotated[
         "--patient", metavar="ADDRESS", help="Act as the hospital, towards this patient's account."
     ),
 ]
+
+
+app.command("code")(enrolment_codes.code)
 
 
 @app.command("enrol")
