@@ -1,6 +1,6 @@
 """Every setting of medaccord, in one place: flags first, then the environment, then `.env`.
 
-A setting `rpc_url` is the flag `--rpc-url` and the variable `MEDACCORD_RPC_URL`. No secret is a
+A setting `rpc_url` is the flag `--rpc-url` and the variable ``MEDACCORD_RPC_URL``. No secret is a
 setting but what an address of a database or a node may hold; passphrases are in files, whose names
 are settings.
 """
@@ -165,7 +165,7 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 class Settings(BaseSettings):
     """What is set. Make it with `load`, which remembers where each value is from.
 
-    Spans of time are numbers of seconds, or ISO 8601 such as `PT10M`.
+    Spans of time are numbers of seconds, or ISO 8601 such as ``PT10M``.
     """
 
     model_config = SettingsConfigDict(

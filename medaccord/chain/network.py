@@ -191,7 +191,7 @@ class Network:
         """Make one call of JSON-RPC.
 
         Returns:
-            The result as it came: hexadecimal text, not yet looked at.
+            The result as it came, hexadecimal text, not yet looked at.
 
         Raises:
             TransportError: the node refuses, or does not answer, or badly.

@@ -83,7 +83,7 @@ class Enrolment:
         """Make a code for a patient of the steward.
 
         Args:
-            patient_id: `Patient.id` in the steward's records.
+            patient_id: ``Patient.id`` in the steward's records.
             valid_for: how long it is good; its end is excluded.
 
         Returns:

@@ -91,9 +91,20 @@ class Gatekeeper:
         ledger: what it knows of the chain.
         standing: who may act for whom, and how fresh that is.
         metrics: what this process counts about itself.
-        enrolment, relay, openings, consents, inbox, questions, whose, audit, directory, importing,
-            exporting, erasing: its parts, each named for what it does.
-        access, watching: say what is allowed, when asked and when it changes.
+        enrolment: ties accounts to patients, by codes.
+        relay: sends what others signed, and pays.
+        openings: what opens the commitments that it was handed.
+        consents: what a patient gave, as the chain has it.
+        inbox: requests on their way to patients.
+        questions: reads and searches, decided, logged and answered.
+        whose: which records and requests are whose.
+        audit: the log of what was asked and answered.
+        directory: profiles of organisations.
+        importing: records in.
+        exporting: everything about a patient out.
+        erasing: records erased, held and sealed anew.
+        access: says what is allowed when it is asked.
+        watching: says what is allowed when that changes.
         telling: tells accounts their notices.
         webhooks: where accounts have their notices posted.
         streams: the event streams it has open.

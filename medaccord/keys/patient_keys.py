@@ -47,7 +47,7 @@ class PatientKeys(Protocol):
     before stay, and open what was sealed to them, until they are retired. No number is used twice,
     not even after an erasure: what was sealed to an erased key is never taken for something else.
 
-    `ref` is the steward's own name for the patient, such as a pseudonym of the `Patient.id`.
+    `ref` is the steward's own name for the patient, such as a pseudonym of the ``Patient.id``.
     """
 
     def create(self, ref: str) -> PublicKey:
