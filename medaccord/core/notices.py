@@ -37,6 +37,9 @@ class NoticeKind(StrEnum):
     REVOCATION = "revocation"
     """A consent was revoked (its id), or all of an account's (account and new epoch: `0x…/2`)."""
 
+    RECOVERY = "recovery"
+    """Guardians began to hand the account to another key (account and which one: `0x…/0`)."""
+
     EMERGENCY = "emergency"
     """An organisation opened emergency access (digest of the opening)."""
 
@@ -54,7 +57,8 @@ class Notice:
         kind: of what.
         subject: what it is about, as its kind says; at most `MAX_SUBJECT` characters.
         actor: the account that did it: a patient's for grants and revocations, an organisation's
-            for the others; None where that is not known.
+            for the others; of a recovery the key that the account goes to; None where that is not
+            known.
         at: when it happened: the time of the block, or of the gatekeeper.
     """
 

@@ -5,6 +5,7 @@
 | ConsentGranted                | grant      | consent            | the grantee                   |
 | ConsentRevoked                | revocation | consent            | the grantee, if it was given  |
 | AllRevoked, RecoveryCompleted | revocation | account/new epoch  | grantees who lose a consent   |
+| RecoveryStarted               | recovery   | account/its number | nobody                        |
 | EmergencyOpened               | emergency  | opening            | nobody                        |
 
 Told is what happened since the patient's account was enrolled here, and in the last thirty days: so
@@ -27,6 +28,7 @@ from medaccord.chain.events import (
     EmergencyOpened,
     Event,
     RecoveryCompleted,
+    RecoveryStarted,
 )
 from medaccord.core.identifiers import Address, ConsentId, hex_digest
 from medaccord.core.notices import NoticeKind
@@ -34,9 +36,8 @@ from medaccord.gatekeeper.notices import Notices
 from medaccord.ledger import Projection
 from medaccord.store.tables import patient_account
 
-_Told: TypeAlias = (
-    ConsentGranted | ConsentRevoked | AllRevoked | RecoveryCompleted | EmergencyOpened
-)
+_OfAccount: TypeAlias = AllRevoked | RecoveryStarted | RecoveryCompleted
+_Told: TypeAlias = ConsentGranted | ConsentRevoked | EmergencyOpened | _OfAccount
 
 _AT_ONCE: Final = 500
 """Accounts asked for in one query."""
@@ -75,6 +76,10 @@ class ChainNotices:
             case AllRevoked() | RecoveryCompleted():
                 told = consents.ended_by_epoch(event)
                 kind, subject, actor = NoticeKind.REVOCATION, f"{patient}/{event.epoch}", patient
+            case RecoveryStarted():
+                told = set()
+                kind, subject = NoticeKind.RECOVERY, f"{patient}/{event.nonce}"
+                actor = event.new_controller
             case EmergencyOpened():
                 told = set()
                 kind, subject = NoticeKind.EMERGENCY, hex_digest(event.emergency_id)
@@ -143,7 +148,7 @@ class _Consents:
 
 
 def _patient_of(event: _Told) -> Address:
-    return event.account if isinstance(event, AllRevoked | RecoveryCompleted) else event.patient
+    return event.account if isinstance(event, _OfAccount) else event.patient
 
 
 def _enrolled(connection: Connection, accounts: Iterable[Address]) -> dict[Address, datetime]:

@@ -90,7 +90,9 @@ class SignIn:
             raise refused("the message is not signed by the key it names") from error
         self._standing.require_fresh()
         if not self._standing.authorised(account, message.address, Power.READ):
-            raise refused("this key does not act for this account, or not to read")
+            raise self._tokens.refused_key(
+                account, "this key does not act for this account, or not to read"
+            )
         return self._tokens.give(
             account=account,
             by=message.address,

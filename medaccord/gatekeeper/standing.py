@@ -114,6 +114,14 @@ class Standing:
         """Whether a key may use a power of an account, as far as is known now."""
         return self._ledger.is_authorised(account, by, power, now=self.clock())
 
+    def controls(self, account: Address, by: Address) -> bool:
+        """Whether a key is the controller of an account, as far as is known now."""
+        return self._ledger.controller(account) == by
+
+    def in_recovery(self, account: Address) -> bool:
+        """Whether guardians are handing an account to another key, as far as is known now."""
+        return self._ledger.incoming(account) is not None
+
     def check_typed(self, by: Address, message: TypedData, signature: bytes) -> None:
         """Check that `by`, a key or an ERC-1271 wallet, signed typed data.
 

@@ -42,6 +42,11 @@ _REMEMBERED: Final = timedelta(minutes=10)
 
 _ONCE: Final = "this was used before, or is too old: sign a new one"
 
+_RECOVERING: Final = (
+    "guardians are handing this account to another key: until that is over its keys may revoke and"
+    " close, and not read. Whoever did not ask for it stops it together with one guardian"
+)
+
 _TOKEN: Final = select(token).where(token.c.hash == bindparam("of"))
 
 
@@ -179,7 +184,13 @@ class Tokens:
             if not self._directory.carries(account, key):
                 raise refused("the profile in force no longer has the key that signed in")
         elif not self._standing.authorised(account, by, Power.READ):
-            raise refused("the key that signed in no longer acts for this account")
+            raise self.refused_key(
+                account, "the key that signed in no longer acts for this account"
+            )
+
+    def refused_key(self, account: Address, detail: str) -> AccessRefused:
+        """A key may not read for an account: since a recovery runs, or as `detail` says."""
+        return refused(_RECOVERING if self._standing.in_recovery(account) else detail)
 
     def fresh_session(self, request: Request) -> Session:
         """As `session`, and the ledger is known to be up to date.

@@ -1,7 +1,9 @@
 """Webhooks: where an account wants its notices posted, each with a secret that signs them.
 
 A webhook counts as long as the key that made it may still read for its account: what a delegate
-set up ends with the delegation. Address and secret are sealed to the steward's own key.
+set up ends with the delegation. While guardians recover an account, its controller is told on, so
+that it learns of a recovery it did not ask for; what others set up waits. Address and secret are
+sealed to the steward's own key.
 """
 
 import json
@@ -149,7 +151,8 @@ class Webhooks:
         """Address and secret of a row, to post there; None where that ended with its key.
 
         Raises:
-            AccessRefused: CHAIN_UNREACHABLE and its like, whether it ended cannot be told now.
+            AccessRefused: CHAIN_UNREACHABLE and its like, whether it ended cannot be told now;
+                NOT_SIGNED_IN, its account is being recovered, and its key is not the controller.
             DecryptionFailed: the row was changed.
             KeyMissing: the key that it is sealed to is not here.
         """
@@ -158,7 +161,10 @@ class Webhooks:
         try:
             self._tokens.require_acting(known.account, known.by, known.key)
         except AccessRefused:
-            return None
+            if not self._standing.in_recovery(known.account):
+                return None
+            if known.key is not None or not self._standing.controls(known.account, known.by):
+                raise
         return known.url, secret
 
     def _own(self, session: Session, webhook_id: str) -> tuple[Webhook, str]:

@@ -289,6 +289,11 @@ class Ledger:
         with self._follower.views() as views:
             return views.newest.control(account).controller
 
+    def incoming(self, account: Address) -> Address | None:
+        """The key that a recovery which runs will hand an account to; None where none runs."""
+        with self._follower.views() as views:
+            return views.newest.control(account).incoming
+
     def relationship(self, patient: Address, steward: Address) -> Relationship:
         """Where a relationship stands; state NONE where there never was one."""
         with self._follower.views() as views:

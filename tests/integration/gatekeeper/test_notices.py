@@ -17,6 +17,7 @@ from medaccord.keys import FolderPatientKeys, LocalSigner
 from tests.integration.gatekeeper.conftest import PATIENT_ID, Opener, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 from tests.integration.gatekeeper.log_writer import SOMEBODY
+from tests.integration.gatekeeper.recovering import circle_of, start_recovery
 from tests.integration.gatekeeper.told import emergency, notices, open_emergency, told
 
 LABORATORY = "patient/Observation.rs?category=laboratory"
@@ -77,6 +78,27 @@ def test_patient_is_told_when_emergency_access_is_opened(
     opening = open_emergency(desk, sender, patient, clinician)
     assert told(desk, patient) == [("emergency", opening, clinician.address)]
     assert told(desk, clinician) == []
+
+
+def test_patient_is_told_when_guardians_begin_to_hand_the_account_to_another_key(
+    desk: Desk, contracts: Contracts, sender: Sender, patient: LocalSigner, stranger: LocalSigner
+) -> None:
+    guardian = LocalSigner.create()
+    start_recovery(contracts, sender, patient, guardian=guardian, new_controller=stranger)
+    message = desk.challenge(patient)
+    refused = desk.redeem(message, patient.sign_text(message))
+    assert_refused(refused, 401, Refusal.NOT_SIGNED_IN)
+    assert "handing this account to another key" in refused.text
+    cancelling = actions.cancellation(contracts, account=patient.address, guardian=guardian.address)
+    circle = circle_of(guardian)
+    stopped = actions.cancel_recovery(
+        contracts,
+        account=patient.address,
+        circle=circle,
+        approval=circle.approval(guardian.address, guardian.sign(cancelling)),
+    )
+    actions.submit(sender, actions.signed(stopped, patient))
+    assert told(desk, patient) == [("recovery", f"{patient.address}/0", stranger.address)]
 
 
 def test_patient_is_told_the_line_of_the_log_when_records_are_released(

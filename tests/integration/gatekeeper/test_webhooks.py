@@ -26,6 +26,7 @@ from tests.integration.gatekeeper.cable import Cable
 from tests.integration.gatekeeper.conftest import PATIENT_ID, Opener, Visit, delegate
 from tests.integration.gatekeeper.desk import Desk, assert_refused
 from tests.integration.gatekeeper.receiver import PATIENCE, Receiver, receiving, until
+from tests.integration.gatekeeper.recovering import start_recovery
 from tests.integration.gatekeeper.told import notices
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -239,6 +240,32 @@ def test_webhook_ends_when_the_delegation_does_that_made_it(
     desk.grant(patient, clinician, LABORATORY)
     until(lambda: state(desk, patient)["stoppedAt"] is not None)
     assert receiver.posted == []
+
+
+def test_owner_learns_by_webhook_of_a_recovery_and_others_webhooks_wait(
+    desk: Desk,
+    contracts: Contracts,
+    sender: Sender,
+    database: Engine,
+    receiver: Receiver,
+    patient: LocalSigner,
+    stranger: LocalSigner,
+) -> None:
+    carer = LocalSigner.create()
+    delegate(contracts, sender, patient, carer, Power.READ)
+    register(desk, patient, receiver.url + "?of=owner")
+    headers = desk.sign_in(carer, patient.address)
+    waits = desk.http.post("/webhooks", headers=headers, json={"url": receiver.url + "?of=other"})
+    assert waits.status_code == 201
+    start_recovery(
+        contracts, sender, patient, guardian=LocalSigner.create(), new_controller=stranger
+    )
+    (posted,) = receiver.wait_for(1)
+    assert posted.path == "/notices?of=owner"
+    assert (posted.document["kind"], posted.document["actor"]) == ("recovery", stranger.address)
+    with reading(database) as connection:
+        stopped = connection.execute(select(tables.webhook.c.stopped_at)).scalars().all()
+    assert stopped == [None, None]
 
 
 def test_webhook_waits_when_whether_its_delegation_stands_cannot_be_told(
