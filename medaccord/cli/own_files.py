@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 from medaccord.core.errors import InvalidInput
+from medaccord.keys.files import written_whole
 
 __all__ = ["SMALL", "handed_in", "written"]
 
@@ -28,21 +27,10 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         InvalidInput: it cannot be written there.
     """
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise InvalidInput(f"nothing can be written to {path.parent}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as out:
+        with written_whole(path) as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(draft, path)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
-        if isinstance(error, OSError):
-            raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
-        raise
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
 
 
 def handed_in(path: Path, *, what: str, limit: int = SMALL) -> bytes:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -23,6 +20,7 @@ from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import hex_digest
+from medaccord.keys.files import written_whole
 
 PROFILE: Final = "medaccord/patient-export/1"
 """Names the form of the file."""
@@ -70,8 +68,11 @@ class PatientExport:
 
     def write(self, path: Path) -> ExportedFile:
         """Write the file; see `Patient.export`."""
-        with _replacing(path) as out:
-            records, consents, lines = self._write(out)
+        try:
+            with written_whole(path) as out:
+                records, consents, lines = self._write(out)
+        except OSError as error:
+            raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
         return ExportedFile(
             path=path,
             records=records,
@@ -159,28 +160,3 @@ def _write_items(out: IO[bytes], items: Iterable[bytes]) -> int:
     for count, item in enumerate(items, start=1):
         out.write(item if count == 1 else b",\n" + item)
     return count
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file of this user's alone, which stands under its name once it is whole.
-
-    Raises:
-        InvalidRequest: it cannot be written there.
-    """
-    try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise InvalidRequest(f"nothing can be written to {path.parent}: {error}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(draft, path)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
-        if isinstance(error, OSError):
-            raise InvalidRequest(f"{path} cannot be written: {error}") from error
-        raise

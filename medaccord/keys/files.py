@@ -12,9 +12,9 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from medaccord.core.errors import InvalidInput
 
@@ -108,6 +108,29 @@ def replace(path: Path, content: bytes) -> None:
     destroy(old)
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file of this user's alone piece by piece; it has its name once it is whole.
+
+    Args:
+        path: one that is there is replaced then, and not overwritten; its folder is there already.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    draft = _beside(path)
+    try:
+        with _made(draft) as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
 def destroy(path: Path) -> None:
     """Overwrite a file, under all of its names, and remove it.
 
@@ -183,9 +206,9 @@ def flush_folder(folder: Path) -> None:
 
 def _draft(path: Path, content: bytes) -> Path:
     draft = _beside(path)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
+    made = _made(draft)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with made as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -193,6 +216,11 @@ def _draft(path: Path, content: bytes) -> Path:
         draft.unlink()
         raise
     return draft
+
+
+def _made(draft: Path) -> IO[bytes]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(draft, flags, _FILE_MODE), "wb")
 
 
 def _beside(path: Path) -> Path:

@@ -9,10 +9,7 @@ Source: FHIR R4 Bundle (type collection), Binary; FHIR Bulk Data Access for NDJS
 
 import base64
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
@@ -21,6 +18,7 @@ from typing import IO, Final
 
 from medaccord.core.errors import StoreFailed
 from medaccord.core.identifiers import Address
+from medaccord.keys.files import written_whole
 from medaccord.records.repository import Found, RecordRepository
 
 __all__ = ["Document", "ExportForm", "Exported", "export_to_file", "write_export"]
@@ -95,9 +93,13 @@ def export_to_file(
         AccessRefused: as `write_export`.
         StoreFailed: there is no room left, or the folder cannot be written to.
     """
-    with _replacing(path) as out:
-        exported = write_export(repository, account, out, form, documents=documents, base=base)
-    return exported
+    try:
+        with written_whole(path) as out:
+            return write_export(repository, account, out, form, documents=documents, base=base)
+    except OSError as error:
+        raise StoreFailed(
+            f"the export cannot be written to {path}: {error.strerror or error}"
+        ) from error
 
 
 def write_export(
@@ -201,26 +203,3 @@ class _Writer:
 
 def _kind(found: Found) -> str:
     return found.descriptor.resource_type
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside the one wanted, that takes its place when all went well."""
-    made: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        made = Path(name)
-        with os.fdopen(descriptor, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        made.replace(path)
-        made = None
-    except OSError as error:
-        raise StoreFailed(
-            f"the export cannot be written to {path}: {error.strerror or error}"
-        ) from error
-    finally:
-        if made is not None:
-            with suppress(OSError):
-                made.unlink()

@@ -117,7 +117,7 @@ BAD = {
     "no outcome": (("list", "--outcome", "lost"), "an outcome is one of released, refused, done"),
     "no address": (("list", "--requester", "me"), "not an address"),
     "no form": (("export", "log.pdf", "--form", "pdf"), "invalid value for '--form'"),
-    "no folder": (("export", "none/log.csv"), "nothing can be written to none"),
+    "no folder": (("export", "none/log.csv"), "none/log.csv cannot be written"),
     "no receipts": (("verify", "--receipts", "none.ndjson"), "the file none.ndjson cannot be read"),
     "nothing earlier": (
         ("verify", "--against", "none.ndjson"),

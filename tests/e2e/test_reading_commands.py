@@ -194,7 +194,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no file": (("verify", "none.ndjson"), "the file none.ndjson cannot be read"),
     "no folder": (
         ("fetch", "--everything", "--out", "none/all.ndjson"),
-        "nothing can be written to none",
+        "none/all.ndjson cannot be written",
     ),
     "a proof for several": (
         ("verify", "a", "b", "--proof", "c"),

@@ -129,4 +129,4 @@ def test_request_of_somebody_who_is_no_organisation_is_refused(ward: Ward) -> No
 def test_folder_that_is_not_there_gets_one_line(ward: Ward, tmp_path: Path) -> None:
     missing = tmp_path / "none" / "request.json"
     told = ward.b.person.refused(*new(ward, "--days", "1", "--file", str(missing)), code=2)
-    assert told == f"nothing can be written to {missing.parent}: No such file or directory"
+    assert told == f"{missing} cannot be written: No such file or directory"
