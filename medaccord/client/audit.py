@@ -9,6 +9,8 @@ from medaccord.client.audit_log import VerifiedLog, fetch_log
 from medaccord.client.reading import Reader
 from medaccord.core.log_filter import LogFilter
 from medaccord.core.receipts import SignedReceipt
+from medaccord.fhir.audit_event import Keeper, audit_events
+from medaccord.fhir.naming import Element
 
 
 class PatientAudit:
@@ -75,3 +77,33 @@ class PatientAudit:
         """
         receipt = self._acting.evidence.check_receipt(signed, self._acting.steward)
         self.verify().check_receipt(receipt)
+
+    def as_fhir(self, log: VerifiedLog) -> tuple[Element, ...]:
+        """The lines of a log as FHIR AuditEvents; docs/fhir.md has them.
+
+        Lines that were erased are not among them. Refusals that have no line yet are, in the form
+        of the line they would have now.
+
+        Args:
+            log: From `list` or `verify`.
+
+        Returns:
+            One or two for each line; `medaccord.fhir.collection` puts them in one Bundle.
+
+        Raises:
+            TransportError: The gatekeeper or the node does not answer.
+
+        Source: IHE ITI Basic Audit Log Patterns (BALP) 1.1.
+        """
+        acting, name = self._acting, self._acting.contracts.account_id
+        keeper = Keeper(
+            patient=name(acting.account), steward=name(acting.steward), url=acting.api.url
+        )
+        now = acting.network.clock()
+        counted = (
+            each.refusals.line(each.requester, number=number, at=now)
+            for number, each in enumerate(log.counted, start=log.count + 1)
+        )
+        return tuple(
+            event for line in (*log.entries, *counted) for event in audit_events(line, keeper)
+        )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from medaccord.chain import actions, events
 from medaccord.client.acting import Acting
@@ -14,12 +15,15 @@ from medaccord.client.history import events_about
 from medaccord.client.openings import Openings
 from medaccord.client.received import ReceivedRequest
 from medaccord.client.salts import fresh_salt
+from medaccord.client.stated_consents import stated, stated_here
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import ZERO_DIGEST, Address, ConsentId, Digest, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import DatePeriod, Terms
+from medaccord.fhir.consent import StatedConsent, consent_resource
+from medaccord.fhir.naming import Element
 
 
 class PatientConsents:
@@ -222,11 +226,54 @@ class PatientConsents:
             AccessRefused: The key may not read for the account.
             TransportError: The gatekeeper does not answer, or badly.
         """
-        opened = Openings.fetch(self._acting.session)
-        terms = opened.terms_of(consent.consent_id, consent.terms)
-        if terms is None:
-            raise InvalidRequest("the terms were not told to this gatekeeper: ask the other one")
-        return terms
+        return _opened(Openings.fetch(self._acting.session), consent)
+
+    def as_fhir(self, *consents: GivenConsent) -> tuple[Element, ...]:
+        """Consents as FHIR Consents, after IHE's Privacy Consent on FHIR; docs/fhir.md has them.
+
+        Args:
+            *consents: From `history` or `get`.
+
+        Returns:
+            A resource each; `medaccord.fhir.collection` puts them in one Bundle.
+
+        Raises:
+            CommitmentMismatch: And the rest, as `terms_of`.
+
+        Source: IHE ITI Privacy Consent on FHIR (PCF) 1.1.
+        """
+        openings, contracts = Openings.fetch(self._acting.session), self._acting.contracts
+        return tuple(
+            consent_resource(stated(contracts, each, _opened(openings, each))) for each in consents
+        )
+
+    def from_fhir(self, source: bytes | str | Mapping[str, Any]) -> StatedConsent:
+        """What a FHIR Consent of one's own says, to `offer`: grantee, terms, and window.
+
+        Nothing is guessed: what terms have no words for is refused. The terms have a fresh salt.
+
+        Args:
+            source: The Consent, as JSON text or as what a JSON parser made of it.
+
+        Raises:
+            InvalidResource: It is no Consent, breaks R4, or says what terms cannot express; every
+                such element is named.
+            InvalidDocument: It is no JSON object.
+            InvalidRequest: It is another patient's, about another steward's records, or only what
+                a request asks for: that is granted, not offered.
+            TransportError: The gatekeeper or the node does not answer.
+
+        Source: IHE ITI Privacy Consent on FHIR (PCF) 1.1.
+        """
+        read = stated_here(source, self._acting)
+        own = self._acting.contracts.account_id(self._acting.account)
+        if read.patient != own:
+            raise InvalidRequest(f"the Consent is of {read.patient}, not of {own}")
+        if read.request is not None:
+            raise InvalidRequest(
+                f"the Consent is what request {hex_digest(read.request)} asks for: grant that"
+            )
+        return read
 
     def _give(
         self,
@@ -252,6 +299,16 @@ class PatientConsents:
         return acting.relay(action, terms=terms, wait=wait)
 
 
+def _opened(openings: Openings, consent: GivenConsent) -> Terms:
+    terms = openings.terms_of(consent.consent_id, consent.terms)
+    if terms is None:
+        raise InvalidRequest(
+            f"the terms were not told to this gatekeeper: ask the other one about"
+            f" {hex_digest(consent.consent_id)}"
+        )
+    return terms
+
+
 class HeldConsents:
     """The consents that name an organisation."""
 
@@ -268,7 +325,7 @@ class HeldConsents:
     ) -> Iterator[GivenConsent]:
         """Every consent that names the organisation, ended ones included, from the chain itself.
 
-        What it covers, `Provider.access` tells. It is read page by page while it is iterated.
+        What it covers, ``provider.access`` tells. It is read page by page while it is iterated.
 
         Args:
             status: ACTIVE for those that permit reading now, INACTIVE for the others; all of them

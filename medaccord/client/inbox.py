@@ -8,12 +8,14 @@ from medaccord.client.acting import Acting
 from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.received import ReceivedRequest, check_request, may_ask, received
 from medaccord.client.request_states import status_of
+from medaccord.client.request_tasks import request_tasks
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, InvalidRequest, VerificationFailed
 from medaccord.core.identifiers import hex_digest
 from medaccord.core.request_carriers import SignedRequest
 from medaccord.core.requests import AccessRequest
+from medaccord.fhir.naming import Element
 
 _MEMBERS = ("request", "by", "signature", "state")
 
@@ -94,15 +96,35 @@ class PatientInbox:
     def deny(self, request: ReceivedRequest) -> None:
         """Deny a request for good: its organisation sees that, and it awaits no answer any more.
 
+        One that was denied already stays so.
+
         Args:
             request: From `list`.
 
         Raises:
-            InvalidRequest: It does not lie in the inbox, or was answered or cancelled before.
+            InvalidRequest: It does not lie in the inbox, was granted or cancelled before, or is
+                over.
             AccessRefused: The key may not answer for the account.
             TransportError: The gatekeeper does not answer, or badly.
         """
         self._acting.session.post(f"/requests/{hex_digest(request.digest)}/deny", {})
+
+    def as_fhir(self, *requests: ReceivedRequest) -> tuple[Element, ...]:
+        """Requests as FHIR Tasks, each with the Consent that is asked for; docs/fhir.md has them.
+
+        Args:
+            *requests: From `list` or `receive`.
+
+        Returns:
+            A resource each; `medaccord.fhir.collection` puts them in one Bundle.
+
+        Raises:
+            VerificationFailed: A request is said to be granted, and no consent answers it.
+            TransportError: The node does not answer.
+
+        Source: FHIR R4 Task.
+        """
+        return request_tasks(self._acting.contracts, requests)
 
 
 def _read(answer: dict[str, Any]) -> list[tuple[SignedRequest, ConsentStatus]]:

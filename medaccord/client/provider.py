@@ -75,7 +75,7 @@ class Provider(Visitor):
         self.relationships = StewardRelationships(acting)
         self.requests = ProviderRequests(acting)
         self.consents = HeldConsents(acting)
-        self.records = ProviderRecords(reader)
+        self.records = ProviderRecords(acting, reader)
         self.emergency = ProviderEmergency(acting, reader.belief)
 
     def publish(

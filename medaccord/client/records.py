@@ -8,16 +8,19 @@ from medaccord.client.acting import Acting
 from medaccord.client.believing import ReleasedRecord
 from medaccord.client.pages import RecordPages
 from medaccord.client.reading import Reader
+from medaccord.client.record_origins import origins_of, pointer_to
 from medaccord.core.errors import InvalidRequest
 from medaccord.core.identifiers import Address
 from medaccord.core.purposes import Purpose
+from medaccord.fhir.naming import Element
 
 
 class ProviderRecords:
     """Patients' records at one steward, as far as an organisation may read them."""
 
-    def __init__(self, reader: Reader) -> None:
-        """Read through a reader of the organisation's."""
+    def __init__(self, acting: Acting, reader: Reader) -> None:
+        """Read for the organisation, through a reader of its own."""
+        self._acting = acting
         self._reader = reader
 
     def read(
@@ -113,6 +116,34 @@ class ProviderRecords:
         """
         return self._reader.everything(identity, patient, purpose, parameters)
 
+    def pointer(self, record: ReleasedRecord, patient: Address) -> Element:
+        """A FHIR DocumentReference: where a record is kept, and not what it says.
+
+        Args:
+            record: One that was read here.
+            patient: The patient's account.
+
+        Raises:
+            TransportError: The node does not answer.
+
+        Source: FHIR R4 DocumentReference.
+        """
+        return pointer_to(self._acting, record, patient)
+
+    def provenance(self, *records: ReleasedRecord) -> tuple[Element, ...]:
+        """Who anchored records, when and where: a FHIR Provenance for each anchor among them.
+
+        Args:
+            *records: That were read here, of any number of patients.
+
+        Raises:
+            ProofMismatch: The chain does not hold an anchor any more.
+            TransportError: The node does not answer.
+
+        Source: FHIR R4 Provenance.
+        """
+        return origins_of(self._acting.contracts, records)
+
 
 class OwnRecords:
     """A patient's own records at one steward, while the relationship is active: always."""
@@ -154,6 +185,14 @@ class OwnRecords:
         """
         named = identity or self._own_id()
         return self._reader().everything(named, self._acting.account, Purpose.PATRQT, parameters)
+
+    def pointer(self, record: ReleasedRecord) -> Element:
+        """Where a record of one's own is kept; see `ProviderRecords.pointer`."""
+        return pointer_to(self._acting, record, self._acting.account)
+
+    def provenance(self, *records: ReleasedRecord) -> tuple[Element, ...]:
+        """Who anchored records of one's own; see `ProviderRecords.provenance`."""
+        return origins_of(self._acting.contracts, records)
 
     def _own_id(self) -> str:
         found = next(self.search("Patient"), None)

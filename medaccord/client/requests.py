@@ -10,16 +10,20 @@ from typing import Any
 from medaccord.client.acting import Acting
 from medaccord.client.gatekeeper_api import Query, json_object, reading_answer
 from medaccord.client.request_states import status_of
+from medaccord.client.request_tasks import request_tasks
 from medaccord.client.salts import fresh_salt
+from medaccord.client.stated_consents import stated_here
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.documents import DocumentReader
-from medaccord.core.errors import InvalidDocument, TransportError
+from medaccord.core.errors import InvalidDocument, InvalidRequest, TransportError
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.request_carriers import SignedRequest
 from medaccord.core.requests import AccessRequest
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import DatePeriod, Terms
+from medaccord.fhir.consent import StatedConsent
+from medaccord.fhir.naming import Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,47 @@ class ProviderRequests:
             excluded_labels=excluded_labels,
             records=records,
         )
+
+    def from_fhir(self, source: bytes | str | Mapping[str, Any]) -> StatedConsent:
+        """What a FHIR Consent for this organisation says, to ask for: patient, terms, and window.
+
+        Nothing is guessed: what terms have no words for is refused. The terms have a fresh salt.
+
+        Args:
+            source: The Consent, as JSON text or as what a JSON parser made of it; proposed, or one
+                of before that is to be renewed.
+
+        Raises:
+            InvalidResource: It is no Consent, breaks R4, or says what terms cannot express; every
+                such element is named.
+            InvalidDocument: It is no JSON object.
+            InvalidRequest: It permits another organisation, or is about another steward's records.
+            TransportError: The gatekeeper or the node does not answer.
+
+        Source: IHE ITI Privacy Consent on FHIR (PCF) 1.1.
+        """
+        read = stated_here(source, self._acting)
+        own = self._acting.contracts.account_id(self._acting.account)
+        if read.grantee != own:
+            raise InvalidRequest(f"the Consent permits {read.grantee}, not {own}")
+        return read
+
+    def as_fhir(self, *requests: SentRequest) -> tuple[Element, ...]:
+        """Requests as FHIR Tasks, each with the Consent that is asked for; docs/fhir.md has them.
+
+        Args:
+            *requests: From `send` or `list`.
+
+        Returns:
+            A resource each; `medaccord.fhir.collection` puts them in one Bundle.
+
+        Raises:
+            VerificationFailed: A request is said to be granted, and no consent answers it.
+            TransportError: The node does not answer.
+
+        Source: FHIR R4 Task.
+        """
+        return request_tasks(self._acting.contracts, requests)
 
     def draft(
         self,
@@ -183,13 +228,13 @@ class ProviderRequests:
         return tuple(each for each in self._all() if status in (None, each.status))
 
     def cancel(self, request: SentRequest) -> None:
-        """Take a request back that was not answered yet.
+        """Take a request back that was not answered yet; one that was taken back stays so.
 
         Args:
             request: From `send` or `list`.
 
         Raises:
-            InvalidRequest: It does not lie there, or was answered or cancelled before.
+            InvalidRequest: It does not lie there, was answered before, or is over.
             AccessRefused: The key may not ask for the account.
             TransportError: The gatekeeper does not answer, or badly.
         """

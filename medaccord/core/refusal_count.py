@@ -8,6 +8,7 @@ from typing import Final, Self
 from medaccord.core.audit import AuditEntry
 from medaccord.core.documents import DocumentReader, instant_text
 from medaccord.core.errors import InvalidDocument
+from medaccord.core.identifiers import ZERO_DIGEST, Address
 
 __all__ = ["COUNTED", "REPEATED", "RefusalCount", "refusals_in"]
 
@@ -38,6 +39,31 @@ class RefusalCount:
     def query(self) -> str:
         """What the line says that stands for them."""
         return f"{self.count} refusals from {instant_text(self.since)} to {instant_text(self.last)}"
+
+    def line(self, requester: Address | None, *, number: int, at: datetime) -> AuditEntry:
+        """The line that they would have now; no log holds it, so it has neither salt nor place.
+
+        Args:
+            requester: who was refused; None for all who are no organisation.
+            number: of the line.
+            at: the time.
+        """
+        return AuditEntry(
+            number=number,
+            relationship=ZERO_DIGEST,
+            at=at,
+            requester=requester,
+            by=None,
+            action=COUNTED,
+            query=self.query,
+            outcome="refused",
+            reason=REPEATED,
+            basis="",
+            consent=None,
+            records=(),
+            block=None,
+            salt=ZERO_DIGEST,
+        )
 
     @classmethod
     def parse(cls, query: str) -> Self:

@@ -1,4 +1,4 @@
-"""FHIR R4 in and out, losslessly: Bundles, descriptors, searches and their answers."""
+"""FHIR R4 in and out, losslessly: Bundles, searches and their answers, consents and the like."""
 
 from medaccord.fhir.answers import (
     RECEIPT_EXTENSION,
@@ -9,6 +9,9 @@ from medaccord.fhir.answers import (
     searchset,
 )
 from medaccord.fhir.bundle import PatientBundle, read_bundle
+from medaccord.fhir.collecting import collection
+from medaccord.fhir.consent import StatedConsent, consent_resource
+from medaccord.fhir.consent_reading import read_consent, reopen_consent, terms_of
 from medaccord.fhir.label_table import LabelTable
 from medaccord.fhir.outcomes import Outcome, operation_outcome, parse_outcome
 from medaccord.fhir.resource import DIRECTORY_TYPES, Resource
@@ -32,10 +35,16 @@ __all__ = [
     "SearchSet",
     "Searchable",
     "Source",
+    "StatedConsent",
+    "collection",
+    "consent_resource",
     "describe",
     "operation_outcome",
     "parse_outcome",
     "parse_searchset",
     "read_bundle",
+    "read_consent",
+    "reopen_consent",
     "searchset",
+    "terms_of",
 ]

@@ -26,14 +26,13 @@ from medaccord.core.audit import AuditEntry
 from medaccord.core.canonical import document_bytes
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import AccessRefused, LogMismatch
-from medaccord.core.identifiers import ZERO_DIGEST, AccountId, hex_digest
+from medaccord.core.identifiers import AccountId, hex_digest
 from medaccord.core.refusal_count import COUNTED, REPEATED
 from medaccord.core.refusals import Refusal
 from medaccord.fhir.audit_event import Keeper, audit_events
 from medaccord.gatekeeper.audit_log import Subject
 from medaccord.gatekeeper.foundation import Foundation
 from medaccord.gatekeeper.log_pages import LogPage, LogPages
-from medaccord.gatekeeper.refusal_tallies import OpenTally
 
 OPEN_REFUSALS: Final = "medaccord/open-refusals/1"
 """Profile of the NDJSON of refusals that were counted and have no line yet."""
@@ -162,7 +161,7 @@ class _Fhir(_Writer):
 
     def end(self, last: LogPage) -> bytes:
         counted = b"".join(
-            self._events(_as_line(tally, number, self._at))
+            self._events(tally.refusals.line(tally.requester, number=number, at=self._at))
             for number, tally in enumerate(last.counted, start=last.count + 1)
         )
         # FHIR knows no empty list: a Bundle of nothing has no entries at all
@@ -266,23 +265,3 @@ def _rows(rows: Iterable[Iterable[str]]) -> bytes:
 
 def _harmless(cell: str) -> str:
     return "'" + cell if cell.startswith(_RISKY) else cell
-
-
-def _as_line(tally: OpenTally, number: int, at: datetime) -> AuditEntry:
-    """The line that counted refusals would have now."""
-    return AuditEntry(
-        number=number,
-        relationship=ZERO_DIGEST,
-        at=at,
-        requester=tally.requester,
-        by=None,
-        action=COUNTED,
-        query=tally.refusals.query,
-        outcome="refused",
-        reason=REPEATED,
-        basis="",
-        consent=None,
-        records=(),
-        block=None,
-        salt=ZERO_DIGEST,
-    )

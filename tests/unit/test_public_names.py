@@ -46,19 +46,22 @@ OF_THE_CLIENT = [
 # What hangs on a patient, a provider and a seat in the consortium.
 OF_A_PATIENT = {
     "relationships": {"accept", "decline", "end", "enrol", "list", "propose"},
-    "inbox": {"deny", "list", "receive"},
-    "consents": {"get", "grant", "history", "offer", "revoke", "revoke_all", "terms", "terms_of"},
-    "records": {"everything", "read", "search", "vread"},
-    "audit": {"check_receipt", "list", "verify"},
+    "inbox": {"as_fhir", "deny", "list", "receive"},
+    "consents": {
+        *("as_fhir", "from_fhir", "get", "grant", "history", "offer", "revoke", "revoke_all"),
+        *("terms", "terms_of"),
+    },
+    "records": {"everything", "pointer", "provenance", "read", "search", "vread"},
+    "audit": {"as_fhir", "check_receipt", "list", "verify"},
     "delegates": {"add", "list", "remove"},
     "emergency": {"allow", "close", "forbid", "is_forbidden", "list", "reason_of"},
     "recovery": {"cancel", "protect", "rotate", "state"},
 }
 OF_A_PROVIDER = {
     "relationships": {"accept", "decline", "end", "list", "propose"},
-    "requests": {"cancel", "draft", "leave", "list", "send", "terms"},
+    "requests": {"as_fhir", "cancel", "draft", "from_fhir", "leave", "list", "send", "terms"},
     "consents": {"list"},
-    "records": {"everything", "read", "search", "vread"},
+    "records": {"everything", "pointer", "provenance", "read", "search", "vread"},
     "emergency": {"disclose", "match", "open", "undisclosed"},
 }
 OF_BOTH = {"access", "account", "close", "directory", "notices", "purpose", "steward"}

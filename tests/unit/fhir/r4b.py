@@ -17,3 +17,16 @@ def check_structure(resource: dict[str, Any]) -> None:
 def check_r4(resource: dict[str, Any]) -> None:
     check_structure(resource)
     check_codes(resource)
+
+
+def resources_of(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """The resources of a collection, once it and each of them was held to R4."""
+    check_structure(bundle)
+    assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "collection")
+    entries = bundle.get("entry", [])
+    assert bundle.get("entry") != []  # FHIR has no empty arrays
+    assert len({each["fullUrl"] for each in entries}) == len(entries)
+    resources = [each["resource"] for each in entries]
+    for each in resources:
+        check_r4(each)
+    return resources
