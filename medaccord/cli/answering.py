@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,14 @@ import typer
 from medaccord.cli.acting import Flags, acting_patient, acts
 from medaccord.cli.asking import confirm
 from medaccord.cli.done import NoWaitOption, say_done, waiting
+from medaccord.cli.fhir_forms import ConsentFile, in_place_of
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in
 from medaccord.cli.times import day, moment
 from medaccord.client import Patient, ReceivedRequest
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.errors import InvalidInput, InvalidRequest
-from medaccord.core.identifiers import digest, hex_digest
+from medaccord.core.identifiers import Address, digest, hex_digest
 from medaccord.core.periods import DatePeriod
 from medaccord.core.purposes import Purpose
 from medaccord.core.sentences import clean_name
@@ -41,6 +43,7 @@ def grant(
             "--link", metavar="LINK", help="A request that came as a link or a QR code, instead."
         ),
     ] = None,
+    consent: ConsentFile = None,
     scopes: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,8 +81,23 @@ def grant(
     """Allow what an organisation asks for, or less; never more.
 
     What you are about to allow is shown in words first, and you are asked. Where there is no
-    terminal to ask on, --yes must say so.
+    terminal to ask on, --yes must say so. With --consent you allow what nobody asked for: what a
+    FHIR Consent of yours says.
     """
+    if consent is not None:
+        if (request, file, link) != (None, None, None):
+            raise InvalidInput("a Consent answers no request: name the request, or give --consent")
+        in_place_of(
+            scope=scopes,
+            purpose=purposes,
+            until=until,
+            first_day=first_day,
+            last_day=last_day,
+            leave_out=leave_out,
+            only=records,
+        )
+        _offer(flags, consent, yes=yes, wait=not no_wait, as_json=as_json)
+        return
     end = None if until is None else moment(until)
     with acting_patient(flags) as patient:
         received = _meant(patient, request, file, link)
@@ -102,6 +120,27 @@ def grant(
         as_json=as_json,
         consent=hex_digest(receipt.id),
         request=hex_digest(received.digest),
+        sentence=sentence,
+    )
+
+
+def _offer(flags: Flags, file: Path, *, yes: bool, wait: bool, as_json: bool) -> None:
+    """Allow what a FHIR Consent says."""
+    with acting_patient(flags) as patient:
+        stated = patient.consents.from_fhir(handed_in(file, what="the Consent"))
+        grantee, start, end = stated.grantee.address, stated.valid_from, stated.valid_until
+        sentence = _allowed(patient, grantee, stated.terms, start, end)
+        confirm(sentence, "Allow this?", yes=yes)
+        with waiting():
+            receipt = patient.consents.offer(
+                grantee, stated.terms, valid_from=start, valid_until=end, wait=wait
+            )
+    say_done(
+        receipt,
+        f"You allowed it: consent {hex_digest(receipt.id)}.",
+        as_json=as_json,
+        consent=hex_digest(receipt.id),
+        request=None,
         sentence=sentence,
     )
 
@@ -166,8 +205,11 @@ def _sentence(
     """What is about to be allowed, in words."""
     asked, terms = received.request, received.narrowed(**narrower)
     allowed = replace(asked, terms=terms, valid_until=end or asked.valid_until)
-    who = patient.directory.name(received.requestor)
-    phrase = terms.phrase(
-        patient.directory.names(terms.stewards), allowed.valid_from, allowed.valid_until
-    )
-    return f"{clean_name(who)} may read {phrase}."
+    return _allowed(patient, received.requestor, terms, allowed.valid_from, allowed.valid_until)
+
+
+def _allowed(
+    patient: Patient, grantee: Address, terms: Terms, start: datetime, end: datetime
+) -> str:
+    who, stewards = patient.directory.name(grantee), patient.directory.names(terms.stewards)
+    return f"{clean_name(who)} may read {terms.phrase(stewards, start, end)}."

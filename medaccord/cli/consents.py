@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from medaccord.cli.acting import Flags, acting_patient, acts
+from medaccord.cli.acting import Flags, acting_patient, acts, acts_and_pays, connected
 from medaccord.cli.done import NoWaitOption, say_done, waiting
+from medaccord.cli.fhir_forms import Form, FormOption, say_bundle, say_resource
 from medaccord.cli.output import JsonOption, say
 from medaccord.client import GivenConsent
 from medaccord.core.consent_status import ConsentStatus
@@ -38,22 +39,30 @@ def consents(
         bool, typer.Option("--newest-first", help="The last one first.")
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many at most.")] = None,
+    form: FormOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the consents that were given, ended ones included, as the chain has them."""
+    """List the consents that were given, ended ones included, as the chain has them.
+
+    With --form fhir they are Consents after IHE's Privacy Consent on FHIR: one of them alone, or
+    several in a Bundle.
+    """
     whom = None if grantee is None else address(grantee)
     if status in (ConsentStatus.PROPOSED, ConsentStatus.REJECTED):
         raise InvalidInput(f"no consent is {status}, but requests are: see `medaccord inbox`")
     if consent is not None:
-        _one(flags, ConsentId(digest(consent)), as_json)
+        _one(flags, ConsentId(digest(consent)), form, as_json)
         return
     with acting_patient(flags) as patient:
         history = patient.consents.history(status=status, grantee=whom, newest_first=newest_first)
         found = list(islice(history, limit))
+        if form is Form.FHIR:
+            say_bundle(patient.consents.as_fhir(*found), connected(flags), as_json=as_json)
+            return
     say({"consents": [_told(each) for each in found]}, map(_line, found), as_json=as_json)
 
 
-@acts
+@acts_and_pays
 def revoke(
     flags: Flags,
     consent: Annotated[
@@ -79,9 +88,13 @@ def revoke(
     say_done(receipt, f"{what} is over.", as_json=as_json)
 
 
-def _one(flags: Flags, wanted: ConsentId, as_json: bool) -> None:
+def _one(flags: Flags, wanted: ConsentId, form: Form | None, as_json: bool) -> None:
     with acting_patient(flags) as patient:
         found = patient.consents.get(wanted)
+        if form is Form.FHIR:
+            (resource,) = patient.consents.as_fhir(found)
+            say_resource(resource, as_json=as_json)
+            return
         terms = patient.consents.terms_of(found)
         name = patient.directory.name(found.grantee)
         phrase = terms.phrase(

@@ -11,15 +11,14 @@ from urllib.parse import parse_qs
 
 import typer
 
-from medaccord.chain.deployment import Contracts
 from medaccord.cli.acting import (
     Flags,
     acting_patient,
     acting_provider,
     acts,
     connected,
-    settings_of,
 )
+from medaccord.cli.fhir_forms import say_resource
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import written
 from medaccord.cli.progress import progress_bar
@@ -30,8 +29,8 @@ from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.purposes import Purpose
 from medaccord.core.resource_types import RESOURCE_TYPES, is_record
-from medaccord.fhir.document_reference import document_reference
-from medaccord.fhir.resource import DIRECTORY_TYPES
+from medaccord.fhir import collection
+from medaccord.fhir.naming import Element
 
 PatientOption: TypeAlias = Annotated[
     str | None,
@@ -69,18 +68,18 @@ class _Reading:
     """One who reads, whoever it is.
 
     Attributes:
-        account: the patient whose records are read.
-        steward: who keeps them.
         one: reads one record, by type, id and version; None for the newest.
         search: finds records of a type.
         everything: finds all; by the id of the Patient resource, where it is known.
+        pointer: points to a record.
+        provenance: says who anchored records.
     """
 
-    account: Address
-    steward: Address
     one: Callable[[str, str, int | None], ReleasedRecord]
     search: Callable[[str, Mapping[str, list[str]]], RecordPages]
     everything: Callable[[str | None], RecordPages]
+    pointer: Callable[[ReleasedRecord], Element]
+    provenance: Callable[..., tuple[Element, ...]]
 
 
 @acts
@@ -106,6 +105,12 @@ def fetch(
         Path | None,
         typer.Option("--folder", metavar="FOLDER", help="Write them to a folder, a file each."),
     ] = None,
+    provenance: Annotated[
+        Path | None,
+        typer.Option(
+            "--provenance", metavar="FILE", help="Write, too, who anchored them: FHIR Provenances."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read records: one, a search, or everything; each is checked against the chain as it comes.
@@ -116,8 +121,10 @@ def fetch(
         raise InvalidInput("give either --out or --folder, not both")
     if sum((name is not None, search is not None, everything)) != 1:
         raise InvalidInput("which records? Name one, or say --search or --everything")
-    with _reading(given(context, flags), patient, purpose) as reading:
+    flags = given(context, flags)
+    with _reading(flags, patient, purpose) as reading:
         found = _chosen(reading, name, search, identity)
+        found.keeps = provenance is not None
         with progress_bar("Fetching") as told:
             if out is not None:
                 to_ndjson(out, found.records(told), found.receipts)
@@ -125,10 +132,16 @@ def fetch(
                 to_folder(folder, found.records(told), found.receipts)
             else:
                 _print(found, told, as_json=as_json)
-                return
+        if provenance is not None:
+            origins = collection(reading.provenance(*found.kept), connected(flags).network.clock())
+            with written(provenance) as file:
+                file.write(document_bytes(origins) + b"\n")
+    if out is None and folder is None:
+        return
     document = {
         "file": None if out is None else str(out),
         "folder": None if folder is None else str(folder),
+        "provenance": None if provenance is None else str(provenance),
         "records": found.count,
         "included": found.included,
         "receipts": found.signed,
@@ -174,16 +187,14 @@ def link(
 
     It names the commitment on the chain. The record is read for it, and that is logged.
     """
-    flags = given(context, flags)
-    with _reading(flags, patient, purpose) as reading:
+    with _reading(given(context, flags), patient, purpose) as reading:
         found = _read_one(reading, name)
-        resource = _pointing(found, reading, connected(flags), settings_of(flags).gatekeeper)
-    text = document_bytes(resource).decode()
+        resource = reading.pointer(found)
     if out is None:
-        say(resource, text, as_json=as_json)
+        say_resource(resource, as_json=as_json)
         return
     with written(out) as file:
-        file.write(f"{text}\n".encode())
+        file.write(document_bytes(resource) + b"\n")
     say({"file": str(out), "record": found.name}, f"{out} points to {found.name}.", as_json=as_json)
 
 
@@ -194,16 +205,33 @@ def given(context: typer.Context, flags: Flags) -> Flags:
 
 
 class _Found:
-    """Records that were found, counted as they come."""
+    """Records that were found, counted as they come, and kept where that is wanted."""
 
     def __init__(self, one: ReleasedRecord | None, pages: RecordPages | None) -> None:
         self._one = one
         self._pages = pages
         self.count = 0
         self.included = 0
+        self.keeps = False
+        self.kept: list[ReleasedRecord] = []
 
     def records(self, told: Callable[[int, int], None]) -> Iterator[ReleasedRecord]:
         """Each record, and what they refer to at the end."""
+        for each in self._coming(told):
+            if self.keeps:
+                self.kept.append(each)
+            yield each
+
+    def receipts(self) -> bytes:
+        """The receipts of what came so far, a line each."""
+        return b"".join(map(receipt_line, self._signed))
+
+    @property
+    def signed(self) -> int:
+        """How many receipts there are."""
+        return len(self._signed)
+
+    def _coming(self, told: Callable[[int, int], None]) -> Iterator[ReleasedRecord]:
         if self._one is not None:
             self.count = 1
             yield self._one
@@ -214,15 +242,6 @@ class _Found:
                 yield each
             self.included = len(self._pages.included)
             yield from self._pages.included
-
-    def receipts(self) -> bytes:
-        """The receipts of what came so far, a line each."""
-        return b"".join(map(receipt_line, self._signed))
-
-    @property
-    def signed(self) -> int:
-        """How many receipts there are."""
-        return len(self._signed)
 
     @property
     def _signed(self) -> tuple[Any, ...]:
@@ -253,11 +272,11 @@ def _own(patient: Patient) -> _Reading:
         return records.vread(kind, identity, version)
 
     return _Reading(
-        account=patient.account,
-        steward=patient.steward,
         one=one,
         search=lambda kind, parameters: records.search(kind, **parameters),
         everything=records.everything,
+        pointer=records.pointer,
+        provenance=records.provenance,
     )
 
 
@@ -278,13 +297,13 @@ def _others(provider: Provider, patient: Address, purpose: Purpose) -> _Reading:
         return records.everything(identity, patient, purpose=purpose)
 
     return _Reading(
-        account=patient,
-        steward=provider.steward,
         one=one,
         search=lambda kind, parameters: records.search(
             kind, patient, purpose=purpose, **parameters
         ),
         everything=everything,
+        pointer=lambda record: records.pointer(record, patient),
+        provenance=records.provenance,
     )
 
 
@@ -342,18 +361,3 @@ def _listed(record: ReleasedRecord) -> dict[str, Any]:
         "bytes": len(record.record),
         "leaf": hex_digest(record.proof.pointer.leaf),
     }
-
-
-def _pointing(
-    record: ReleasedRecord, reading: _Reading, contracts: Contracts, gatekeeper: str | None
-) -> dict[str, Any]:
-    is_own = record.name.partition("/")[0] in DIRECTORY_TYPES
-    return document_reference(
-        record.name,
-        record.proof.pointer,
-        steward=contracts.account_id(reading.steward),
-        patient=None if is_own else contracts.account_id(reading.account),
-        anchored_at=contracts.network.block(record.proof.anchor.block_number).timestamp,
-        superseded=record.superseded_by is not None,
-        base_url=None if gatekeeper is None else f"{gatekeeper}/fhir",
-    )

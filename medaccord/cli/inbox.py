@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from medaccord.cli.acting import Flags, acting_patient, acts
+from medaccord.cli.acting import Flags, acting_patient, acts, connected
+from medaccord.cli.fhir_forms import Form, FormOption, say_bundle
 from medaccord.cli.output import JsonOption, say
 from medaccord.client import ReceivedRequest
 from medaccord.core.consent_status import ConsentStatus
@@ -24,17 +25,22 @@ def inbox(
         typer.Option("--status", help="Only those of this status; proposed unless given."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Those that were answered, too.")] = False,
+    form: FormOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the requests that wait for an answer, each in words made from its structure.
 
-    Every one is checked first: who signed it, that they may ask, and that it is made to you.
+    Every one is checked first: who signed it, that they may ask, and that it is made to you. With
+    --form fhir they are Tasks in a Bundle.
     """
     if every and status is not None:
         raise InvalidInput("give --status or --all, not both")
     wanted = None if every else status or ConsentStatus.PROPOSED
     with acting_patient(flags) as patient:
         found = patient.inbox.list(wanted)
+        if form is Form.FHIR:
+            say_bundle(patient.inbox.as_fhir(*found), connected(flags), as_json=as_json)
+            return
     say({"requests": [told(each) for each in found]}, _lines(found), as_json=as_json)
 
 

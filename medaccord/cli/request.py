@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from medaccord.cli.acting import Flags, acting_provider, acts, connected
+from medaccord.cli.fhir_forms import ConsentFile, Form, FormOption, in_place_of, say_bundle
 from medaccord.cli.output import JsonOption, say
-from medaccord.cli.own_files import written
+from medaccord.cli.own_files import handed_in, written
 from medaccord.cli.qr import drawn
 from medaccord.cli.times import day, end_of, moment
 from medaccord.client import Provider, SentRequest
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidInput, InvalidRequest
-from medaccord.core.identifiers import Digest, address, digest, hex_digest
+from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
 from medaccord.core.periods import DatePeriod
 from medaccord.core.purposes import Purpose
 from medaccord.core.terms import Terms
+from medaccord.fhir import StatedConsent
 
 app = typer.Typer(no_args_is_help=True, help="What an organisation asks patients for.")
 
@@ -30,13 +33,14 @@ def new(
     flags: Flags,
     patient: Annotated[str, typer.Argument(metavar="ADDRESS", help="The patient's account.")],
     scopes: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--scope",
             metavar="SCOPE",
             help="Such as patient/Observation.rs?category=laboratory; may be given again.",
         ),
-    ],
+    ] = None,
+    consent: ConsentFile = None,
     purposes: Annotated[
         list[Purpose] | None,
         typer.Option("--purpose", help="What for; TREAT unless given; may be given again."),
@@ -83,20 +87,40 @@ def new(
     """Ask a patient for access: through the inbox, or as a file, a link or a QR code instead.
 
     With --file, --link or --qr nothing is sent: whoever holds it may show it to the patient.
+    With --consent the Consent says what is asked for, and how long unless that is given.
     """
     whom, contracts = address(patient), connected(flags)
     handed_over = file is not None or link or qr
-    with acting_provider(flags) as provider:
-        terms = provider.requests.terms(
-            *scopes,
-            purposes=purposes or (Purpose.TREAT,),
-            period=_period(first_day, last_day),
-            include_undated=undated,
-            excluded_labels=leave_out or (),
-            records=records or (),
+    begin = None if start is None else moment(start)
+    if consent is not None:
+        in_place_of(
+            scope=scopes,
+            purpose=purposes,
+            first_day=first_day,
+            last_day=last_day,
+            undated=undated,
+            leave_out=leave_out,
+            only=records,
         )
-        begin = None if start is None else moment(start)
-        end = end_of(until, days, begin or contracts.network.clock())
+    elif not scopes:
+        raise InvalidInput("what is asked for? Give --scope or --consent")
+    with acting_provider(flags) as provider:
+        end: datetime | None = None
+        if consent is not None:
+            stated = _stated(provider, consent, whom)
+            terms, begin = stated.terms, begin or stated.valid_from
+            if until is None and days is None:
+                end = stated.valid_until
+        else:
+            terms = provider.requests.terms(
+                *(scopes or ()),
+                purposes=purposes or (Purpose.TREAT,),
+                period=_period(first_day, last_day),
+                include_undated=undated,
+                excluded_labels=leave_out or (),
+                records=records or (),
+            )
+        end = end or end_of(until, days, begin or contracts.network.clock())
         drafted = provider.requests.draft(whom, terms, valid_until=end, valid_from=begin)
         if not handed_over:
             provider.requests.leave(drafted)
@@ -127,11 +151,18 @@ def list_(
     status: Annotated[
         ConsentStatus | None, typer.Option("--status", help="Only those of one status.")
     ] = None,
+    form: FormOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the requests that were left at this gatekeeper, and what became of them."""
+    """List the requests that were left at this gatekeeper, and what became of them.
+
+    With --form fhir they are Tasks in a Bundle.
+    """
     with acting_provider(flags) as provider:
         found = provider.requests.list(status)
+        if form is Form.FHIR:
+            say_bundle(provider.requests.as_fhir(*found), connected(flags), as_json=as_json)
+            return
     say({"requests": [_told(each) for each in found]}, map(_line, found), as_json=as_json)
 
 
@@ -151,6 +182,14 @@ def cancel(
         f"{hex_digest(wanted)} is taken back.",
         as_json=as_json,
     )
+
+
+def _stated(provider: Provider, file: Path, patient: Address) -> StatedConsent:
+    """What the Consent in a file says, of the patient who is asked."""
+    stated = provider.requests.from_fhir(handed_in(file, what="the Consent"))
+    if stated.patient.address != patient:
+        raise InvalidInput(f"the Consent is of {stated.patient.address}, not of {patient}")
+    return stated
 
 
 def _found(provider: Provider, wanted: Digest) -> SentRequest:

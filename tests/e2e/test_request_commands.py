@@ -86,7 +86,7 @@ BAD = {
         ("new", "ADDRESS", "--scope", LABORATORY, "--days", "1", "--until", "2030-01-01"),
         "until when? Give --until or --days",
     ),
-    "no scope": (("new", "ADDRESS", "--days", "1"), "missing option '--scope'"),
+    "no scope": (("new", "ADDRESS", "--days", "1"), "what is asked for? Give --scope"),
     "bad scope": (("new", "ADDRESS", "--scope", "everything", "--days", "1"), "everything"),
     "bad label": (
         ("new", "ADDRESS", "--scope", LABORATORY, "--days", "1", "--leave-out", "SECRET"),
