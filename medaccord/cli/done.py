@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.console import Console
 
 from medaccord.cli.output import say
+from medaccord.cli.progress import spinner
 from medaccord.client import ActionReceipt
 from medaccord.core.identifiers import hex_digest
 
@@ -19,8 +19,7 @@ NoWaitOption: TypeAlias = Annotated[
 
 def waiting() -> AbstractContextManager[object]:
     """Show on a terminal that the block waits for the chain; elsewhere show nothing."""
-    console = Console(stderr=True)
-    return console.status("Waiting for the chain") if console.is_terminal else nullcontext()
+    return spinner("Waiting for the chain")
 
 
 def say_done(receipt: ActionReceipt, what: str, *, as_json: bool, **more: Any) -> None:

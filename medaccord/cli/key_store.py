@@ -40,7 +40,7 @@ def protect(
     passphrase_fd: DescriptorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Encrypt a key store that is in clear. Stop the gatekeeper first; if stopped, do it again."""
+    """Encrypt a key store that is in clear. Stop the gatekeeper first; cut short, run it again."""
     folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     chosen = passphrase(f"{folder}", file=file, descriptor=passphrase_fd, new=True)
     with progress_bar("Encrypting") as told:
@@ -60,7 +60,7 @@ def change_passphrase(
     passphrase_fd: DescriptorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Seal a key store under another passphrase; copies of before still open with the old one."""
+    """Seal a key store under another passphrase; copies made before open with the old."""
     folder, file = _meant(keys_folder, passphrase_file, passphrase_fd)
     old = passphrase(f"{folder}", file=file, descriptor=passphrase_fd)
     new = passphrase(f"{folder}", file=new_passphrase_file, descriptor=passphrase_fd, new=True)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from medaccord.chain.deployment import Contracts
 from medaccord.cli.acting import Flags, acting_patient, connected, settings_of
+from medaccord.cli.progress import spinner
 from medaccord.cli.steward import open_gatekeeper
 from medaccord.client import VerifiedLog
 from medaccord.client.audit_log import CountedRefusals
@@ -21,7 +22,7 @@ from medaccord.core.audit import (
     AUDIT_TOPIC,
     GENESIS,
     AuditEntry,
-    chain_head,
+    chain_heads,
     relationship_key,
     verify_log,
 )
@@ -102,8 +103,10 @@ def opened_log(flags: Flags, whose: Whose, wanted: LogFilter | None = None) -> I
         return
     with acting_patient(flags) as patient:
         contracts = connected(flags)
+        with spinner("Checking the log"):
+            log = patient.audit.list(wanted)
         yield OpenedLog(
-            log=patient.audit.list(wanted),
+            log=log,
             keeper=Keeper(
                 patient=contracts.account_id(patient.account),
                 steward=contracts.account_id(patient.steward),
@@ -116,10 +119,6 @@ def opened_log(flags: Flags, whose: Whose, wanted: LogFilter | None = None) -> I
 
 def as_page(log: VerifiedLog) -> LogPage:
     """A whole log as one page, to be written by `log_export.written`."""
-    heads: dict[int, Digest] = {}
-    head = GENESIS
-    for number, commitment in enumerate(log.commitments, start=1):
-        head = heads[number] = chain_head(head, number, commitment)
     return LogPage(
         count=log.count,
         head=log.head,
@@ -129,7 +128,7 @@ def as_page(log: VerifiedLog) -> LogPage:
         entries=log.entries,
         left_out={number: log.commitments[number - 1] for number in log.left_out},
         erased={number: log.commitments[number - 1] for number in log.erased},
-        heads=heads,
+        heads=dict(enumerate(chain_heads(log.commitments)[1:], start=1)),
         counted=tuple(
             OpenTally(requester=each.requester, refusals=each.refusals) for each in log.counted
         ),
@@ -154,8 +153,10 @@ def _of_steward(flags: Flags, whose: Whose, wanted: LogFilter | None) -> Iterato
     with open_gatekeeper({**named, **whose.settings}) as gatekeeper:
         account = gatekeeper.steward if whose.patient is None else address(whose.patient)
         contracts = gatekeeper.contracts
+        with spinner("Checking the log"):
+            log = _filtered(_checked(gatekeeper, account), wanted)
         yield OpenedLog(
-            log=_filtered(_checked(gatekeeper, account), wanted),
+            log=log,
             keeper=Keeper(
                 patient=contracts.account_id(account),
                 steward=contracts.account_id(gatekeeper.steward),
@@ -170,7 +171,7 @@ def _checked(gatekeeper: Gatekeeper, account: Address) -> VerifiedLog:
     """The log as it stands in the database, held against what was anchored of it."""
     proof = gatekeeper.audit.proof(account)  # before the lines: it reaches no further
     lines, counted = _read(b"".join(gatekeeper.audit.export(account, LogForm.NDJSON)))
-    evidence = ChainEvidence(gatekeeper.network, gatekeeper.contracts)
+    evidence = ChainEvidence(gatekeeper.contracts)
     if proof is not None:
         verify_log_proof(proof, evidence.is_anchored, steward=gatekeeper.steward, topic=AUDIT_TOPIC)
     count, head = (0, GENESIS) if proof is None else (proof.count, proof.head)
@@ -179,15 +180,12 @@ def _checked(gatekeeper: Gatekeeper, account: Address) -> VerifiedLog:
     commitments = tuple(
         each.commitment if isinstance(each, AuditEntry) else each for each in ordered
     )
-    end = GENESIS
-    for number, commitment in enumerate(commitments, start=1):
-        end = chain_head(end, number, commitment)
     return VerifiedLog(
         relationship=relationship_key(gatekeeper.steward, account),
         entries=tuple(each for each in ordered if isinstance(each, AuditEntry)),
         erased=tuple(n for n, each in sorted(lines.items()) if not isinstance(each, AuditEntry)),
         commitments=commitments,
-        head=end,
+        head=chain_heads(commitments)[-1],
         anchored=count,
         proof=proof,
         counted=counted,

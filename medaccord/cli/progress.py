@@ -1,9 +1,9 @@
-"""A progress bar on standard error: shown on a terminal, nothing elsewhere."""
+"""Progress on standard error: shown on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,3 +30,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def spinner(what: str) -> AbstractContextManager[object]:
+    """Show that something runs which cannot say how far it is, while the block runs.
+
+    Args:
+        what: is being done.
+    """
+    console = Console(stderr=True)
+    return console.status(what) if console.is_terminal else nullcontext()

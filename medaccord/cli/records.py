@@ -24,7 +24,7 @@ from medaccord.cli.options import (
     StewardOption,
 )
 from medaccord.cli.output import JsonOption
-from medaccord.cli.progress import progress_bar
+from medaccord.cli.progress import progress_bar, spinner
 from medaccord.cli.steward import open_gatekeeper
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import address, hex_digest
@@ -130,7 +130,9 @@ def import_(
 @app.command("export")
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; for your eyes.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What to write; only you can read it.")
+    ],
     patient: Annotated[
         str,
         typer.Option(
@@ -143,7 +145,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write everything about a patient to a file, whole or not at all; the log tells of it."""
-    with open_gatekeeper(context.obj) as gatekeeper:
+    with open_gatekeeper(context.obj) as gatekeeper, spinner("Exporting"):
         done = gatekeeper.export(address(patient), file, form)
     if as_json:
         typer.echo(json.dumps({"file": str(file), **asdict(done)}))
@@ -265,7 +267,7 @@ def rotate(
     patient_id: PatientIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Renew the key of a patient, or the steward's own; stopped, the gatekeeper carries on."""
+    """Renew the key of a patient, or the steward's own; cut short, the gatekeeper ends it."""
     if own and (patient or patient_id):
         raise InvalidInput("name a patient, or say --own, not both")
     with open_gatekeeper(context.obj) as gatekeeper:

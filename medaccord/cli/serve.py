@@ -53,7 +53,11 @@ WorkersOption = Annotated[
 ]
 HeadsOption = Annotated[
     str | None,
-    typer.Option("--heads-url", metavar="URL", help="Node's new blocks; MEDACCORD_HEADS_URL."),
+    typer.Option(
+        "--heads-url",
+        metavar="URL",
+        help="The node's WebSocket, for new blocks; MEDACCORD_HEADS_URL.",
+    ),
 ]
 MetricsHostOption = Annotated[
     str | None,
@@ -63,7 +67,10 @@ MetricsHostOption = Annotated[
 ]
 MetricsPortOption = Annotated[
     int | None,
-    typer.Option("--metrics-port", help="Port of /metrics, the next one; MEDACCORD_METRICS_PORT."),
+    typer.Option(
+        "--metrics-port",
+        help="Port of /metrics, the one after --port unless given; MEDACCORD_METRICS_PORT.",
+    ),
 ]
 LevelOption = Annotated[
     str | None,
