@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_abi.abi import encode
@@ -106,7 +106,7 @@ class GuardianCircle:
     Source: OpenZeppelin MerkleProof, for the form of the tree.
     """
 
-    salts: Mapping[Address, Digest]
+    salts: Mapping[Address, Digest] = field(repr=False)
     threshold: int
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ app = typer.Typer(
 PatientOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--patient", metavar="ADDRESS", help="For a steward: whose log; it tells that you looked."
+        "--patient", metavar="ADDRESS", help="For a steward: whose log; it notes this look."
     ),
 ]
 OwnOption: TypeAlias = Annotated[
@@ -54,14 +54,17 @@ def list_(
         str | None, typer.Option("--requester", metavar="ADDRESS", help="Asked for by this one.")
     ] = None,
     action: Annotated[
-        str | None, typer.Option("--action", metavar="WORD", help="What was asked for: read, …")
+        str | None,
+        typer.Option(
+            "--action", metavar="WORD", help="What was asked for, such as read or search."
+        ),
     ] = None,
     outcome: Annotated[
         str | None, typer.Option("--outcome", metavar="WORD", help="released, refused or done.")
     ] = None,
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="CODE", help="A purpose, or why it was refused."),
+        typer.Option("--reason", metavar="CODE", help="The purpose, or why it was refused."),
     ] = None,
     of_record: Annotated[
         str | None,
@@ -74,7 +77,7 @@ def list_(
     steward: StewardOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the lines of a log, all of it checked: your own, as a patient, unless it is said."""
+    """List the lines of a log, once all of it is checked; a patient's own unless it is said."""
     wanted = LogFilter(
         since=None if since is None else moment(since),
         until=None if until is None else moment(until),
@@ -112,7 +115,9 @@ def verify(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against", metavar="FILE", help="An earlier export (NDJSON): nothing may be another."
+            "--against",
+            metavar="FILE",
+            help="An earlier export (NDJSON); its lines must be the same.",
         ),
     ] = None,
     patient: PatientOption = None,
@@ -127,7 +132,7 @@ def verify(
     earlier = {} if against is None else _earlier(against)
     with opened_log(flags, _whose(patient, own, database_url, keys_folder, steward)) as opened:
         log = opened.log
-        evidence = ChainEvidence(opened.contracts.network, opened.contracts)
+        evidence = ChainEvidence(opened.contracts)
         for each in held:
             log.check_receipt(evidence.check_receipt(each, opened.keeper.steward.address))
     for number, commitment in sorted(earlier.items()):
@@ -143,7 +148,9 @@ def verify(
 @acts
 def export(
     flags: Flags,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; for your eyes.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What to write; only you can read it.")
+    ],
     form: Annotated[
         LogForm, typer.Option("--form", help="FHIR AuditEvents, lines of JSON, or a table.")
     ] = LogForm.NDJSON,
@@ -154,7 +161,7 @@ def export(
     steward: StewardOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a whole log to a file, checked first; of the forms, NDJSON can be checked again."""
+    """Write a whole log to a file, checked first; only the form ndjson can be checked again."""
     with opened_log(flags, _whose(patient, own, database_url, keys_folder, steward)) as opened:
         pages = [as_page(opened.log)]
         with written(file) as out:
@@ -196,8 +203,8 @@ def _receipts(file: Path) -> list[SignedReceipt]:
 def _state(opened: OpenedLog) -> dict[str, Any]:
     log, keeper = opened.log, opened.keeper
     return {
-        "patient": str(keeper.patient),
-        "steward": str(keeper.steward),
+        "patient": keeper.patient.address,
+        "steward": keeper.steward.address,
         "count": log.count,
         "anchored": log.anchored,
         "head": hex_digest(log.head),

@@ -89,7 +89,7 @@ class _Checking:
 
     def __init__(self, contracts: Contracts, steward: Address | None) -> None:
         self._network = contracts.network
-        self._evidence = ChainEvidence(contracts.network, contracts)
+        self._evidence = ChainEvidence(contracts)
         self._steward = steward
         self._head = contracts.network.head().number
 

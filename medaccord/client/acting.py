@@ -62,7 +62,7 @@ class Acting:
         self.signer = signer
         self.contracts = contracts
         self.api = api
-        self.evidence = ChainEvidence(contracts.network, contracts)
+        self.evidence = ChainEvidence(contracts)
         self.session = Session(
             api,
             signer,

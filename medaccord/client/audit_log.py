@@ -33,7 +33,7 @@ from medaccord.core.audit import (
     AUDIT_TOPIC,
     GENESIS,
     AuditEntry,
-    chain_head,
+    chain_heads,
     relationship_key,
     verify_log,
 )
@@ -182,7 +182,7 @@ def fetch_log(
         erased=tuple(sorted(shown.erased)),
         left_out=tuple(sorted(shown.left_out)),
         commitments=commitments,
-        head=_head(commitments),
+        head=chain_heads(commitments)[-1],
         anchored=count,
         proof=proof,
         counted=shown.counted,
@@ -313,10 +313,3 @@ def _counted(reader: DocumentReader) -> tuple[CountedRefusals, ...]:
         who = None if each.null("requester") else each.address("requester")
         found.append(CountedRefusals(requester=who, refusals=count))
     return tuple(found)
-
-
-def _head(commitments: tuple[Digest, ...]) -> Digest:
-    head = GENESIS
-    for number, commitment in enumerate(commitments, start=1):
-        head = chain_head(head, number, commitment)
-    return head

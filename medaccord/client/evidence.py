@@ -8,7 +8,6 @@ from typing import Final
 
 from medaccord.chain import events
 from medaccord.chain.deployment import Contracts
-from medaccord.chain.network import Network
 from medaccord.chain.powers import Power
 from medaccord.core.anchors import Anchor
 from medaccord.core.errors import ReceiptMismatch
@@ -28,9 +27,9 @@ _KEPT_HEADS: Final = 1024
 class ChainEvidence:
     """Looks anchors and receipt keys up. Any number of threads may share it."""
 
-    def __init__(self, network: Network, contracts: Contracts) -> None:
-        """Ask one network about one deployment."""
-        self._network = network
+    def __init__(self, contracts: Contracts) -> None:
+        """Ask the network of one deployment."""
+        self._network = contracts.network
         self._contracts = contracts
         self._final: dict[int, frozenset[Anchor]] = {}
         self._heads: dict[tuple[Address, Digest, int], Digest] = {}

@@ -41,7 +41,7 @@ def match(
     purpose: Purpose,
     certain_only: bool,
 ) -> tuple[MatchedPatient, ...]:
-    """Ask, and check the receipts; see `Provider.match`."""
+    """Ask, and check the receipts; see `ProviderEmergency.match`."""
     resource = {**described, "resourceType": "Patient"}
     parameters: list[dict[str, Any]] = [{"name": "resource", "resource": resource}]
     if certain_only:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,7 +40,7 @@ class MadeWebhook:
 
     id: str
     url: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class AccountNotices:

@@ -10,7 +10,7 @@ from medaccord.client.gatekeeper_api import json_object, reading_answer
 from medaccord.client.session import Session
 from medaccord.core.documents import DocumentReader
 from medaccord.core.emergency import EmergencyReason
-from medaccord.core.errors import CommitmentMismatch, InvalidRequest
+from medaccord.core.errors import CommitmentMismatch, InvalidDocument
 from medaccord.core.identifiers import ConsentId, Digest, hex_digest
 from medaccord.core.terms import Terms
 
@@ -80,5 +80,5 @@ class Openings:
 
 def _members(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
-        raise InvalidRequest("an opening is no object of JSON")
+        raise InvalidDocument("an opening is no object of JSON")
     return document

@@ -51,7 +51,7 @@ class RecordPages(Iterator[ReleasedRecord]):
         """The next record.
 
         Raises:
-            MedaccordError: The next page is refused or does not check; see `RecordReads.search`.
+            MedaccordError: The next page is refused or does not check; as `ProviderRecords.search`.
         """
         return next(self._records)
 

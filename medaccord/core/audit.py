@@ -6,7 +6,7 @@ An entry can be erased while its commitment stays, and the chain still verifies.
 Source: Crosby and Wallach 2009, "Efficient Data Structures for Tamper-Evident Logging", section 2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -196,6 +196,18 @@ def chain_head(previous: Digest, number: int, commitment: Digest) -> Digest:
         commitment: The entry's commitment.
     """
     return Digest(keccak(b"\x02" + digest(previous) + number.to_bytes(8) + digest(commitment)))
+
+
+def chain_heads(commitments: Iterable[Digest]) -> tuple[Digest, ...]:
+    """Heads of a whole log: `GENESIS`, and the head after each entry.
+
+    Args:
+        commitments: Of every entry, from the first on.
+    """
+    heads = [GENESIS]
+    for number, commitment in enumerate(commitments, start=1):
+        heads.append(chain_head(heads[-1], number, commitment))
+    return tuple(heads)
 
 
 def log_leaf(count: int, head: Digest) -> Digest:

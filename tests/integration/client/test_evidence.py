@@ -27,7 +27,7 @@ def contracts(stage: Stage) -> Contracts:
 
 @pytest.fixture
 def evidence(contracts: Contracts) -> ChainEvidence:
-    return ChainEvidence(contracts.network, contracts)
+    return ChainEvidence(contracts)
 
 
 def append(stage: Stage, number: int) -> Anchor:
