@@ -36,19 +36,20 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[ServerEvent]:
     Raises:
         InvalidDocument: A line is too long, or no UTF-8.
     """
-    kind, data, last = "", list[str](), ""
+    kind, data, size, last = "", list[str](), 0, ""
     for line in _lines(chunks):
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line:
             if data:
                 yield ServerEvent(kind=kind or "message", data="\n".join(data), id=last)
-            kind, data = "", []
+            kind, data, size = "", [], 0
         elif name == "event":
             kind = value
         elif name == "data":
             data.append(value)
-            if sum(map(len, data)) > MAX_LINE:
+            size += len(value) + 1
+            if size > MAX_LINE:
                 raise InvalidDocument(f"an event has more than {MAX_LINE} characters")
         elif name == "id" and "\0" not in value:
             last = value

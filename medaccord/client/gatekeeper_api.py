@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -34,6 +35,18 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 _SILENCE_SECONDS: Final = 45.0
 """How long a stream may say nothing: gatekeepers send a comment every 15 seconds."""
+
+MAX_ANSWER: Final = 256 * 1024 * 1024
+"""Bytes of the longest answer taken, inclusive; gatekeepers answer in pages far shorter."""
+
+_WHOLE_SECONDS: Final = 300.0
+"""How long an answer may go on coming."""
+
+_CODED: Final = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that tell how an answer came, and not what it says."""
+
+_BROKEN: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+"""What is raised for an address, a header or an answer that is none."""
 
 _MAX_DIGITS: Final = 20
 
@@ -136,10 +149,9 @@ class GatekeeperApi:
                 timeout=_SILENCE_SECONDS,
             ) as answer:
                 if not answer.is_success:
-                    answer.read()
-                    raise _error(answer)
+                    raise _error(_whole(answer, 0.0))
                 yield answer.iter_bytes()
-        except httpx.HTTPError as error:
+        except _BROKEN as error:
             raise TransportError(f"the stream of {self.url} broke: {error}") from error
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -148,8 +160,9 @@ class GatekeeperApi:
             options.pop("params", None)  # httpx would drop the query of a page's link
         try:
             # Wherever it would send us on to, neither token nor question goes there.
-            answer = self._http.request(method, url, follow_redirects=False, **options)
-        except httpx.HTTPError as error:
+            with self._http.stream(method, url, follow_redirects=False, **options) as coming:
+                answer = _whole(coming, options.get("timeout", 0.0))
+        except _BROKEN as error:
             raise TransportError(f"no gatekeeper answers at {self.url}: {error}") from error
         if answer.is_success:
             return answer
@@ -162,6 +175,26 @@ class GatekeeperApi:
             # A token must not follow a link to somewhere else.
             raise TransportError(f"the gatekeeper at {self.url} links elsewhere: {path}")
         return path
+
+
+def _whole(coming: httpx.Response, patience: float) -> httpx.Response:
+    """An answer once it is there, from somebody who is not trusted to keep to any bound.
+
+    Raises:
+        TransportError: it is too long, or does not end.
+    """
+    content = bytearray()
+    ends = time.monotonic() + max(_WHOLE_SECONDS, patience)
+    for piece in coming.iter_bytes():
+        content += piece
+        if len(content) > MAX_ANSWER:
+            raise TransportError(f"{coming.url.host} answers with more than {MAX_ANSWER} bytes")
+        if time.monotonic() > ends:
+            raise TransportError(f"{coming.url.host} does not come to the end of its answer")
+    kept = [each for each in coming.headers.multi_items() if each[0].lower() not in _CODED]
+    return httpx.Response(
+        coming.status_code, headers=kept, content=bytes(content), request=coming.request
+    )
 
 
 def json_object(answer: httpx.Response) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from medaccord.client.event_stream import MAX_LINE, ServerEvent, read_events
@@ -45,3 +47,9 @@ def test_stream_is_refused_when_an_event_has_no_end() -> None:
 def test_stream_is_refused_when_it_is_no_utf_8() -> None:
     with pytest.raises(InvalidDocument, match="no UTF-8"):
         list(read_events([b"data: \xff\n\n"]))
+
+
+def test_stream_is_refused_when_an_event_has_lines_without_end() -> None:
+    lines = itertools.repeat(b"data:\n" * 1000)
+    with pytest.raises(InvalidDocument, match="an event has more than"):
+        list(read_events(lines))
