@@ -13,11 +13,8 @@ from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, InvalidRequest, VerificationFailed
 from medaccord.core.identifiers import hex_digest
-from medaccord.core.request_carriers import SignedRequest
-from medaccord.core.requests import AccessRequest
+from medaccord.core.request_carriers import MEMBERS, SignedRequest
 from medaccord.fhir.naming import Element
-
-_MEMBERS = ("request", "by", "signature", "state")
 
 
 class PatientInbox:
@@ -138,12 +135,7 @@ def _signed(item: Any) -> tuple[SignedRequest, ConsentStatus]:
     reader = DocumentReader(
         item,
         what="the request",
-        required=_MEMBERS,
+        required=(*MEMBERS, "state"),
         optional=item if isinstance(item, dict) else (),
     )
-    signed = SignedRequest(
-        request=AccessRequest.parse(reader.mapping("request")),
-        by=reader.address("by"),
-        signature=reader.octets("signature"),
-    )
-    return signed, status_of(reader.text("state"))
+    return SignedRequest.of(reader), status_of(reader.text("state"))

@@ -18,7 +18,7 @@ from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import InvalidDocument, InvalidRequest, TransportError
 from medaccord.core.identifiers import Address, Digest, hex_digest
 from medaccord.core.purposes import Purpose
-from medaccord.core.request_carriers import SignedRequest
+from medaccord.core.request_carriers import MEMBERS, SignedRequest
 from medaccord.core.requests import AccessRequest
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import DatePeriod, Terms
@@ -208,7 +208,7 @@ class ProviderRequests:
             InvalidRequest: And the rest, as `send`.
         """
         document = drafted.document()
-        body = {name: document[name] for name in ("request", "by", "signature")}
+        body = {name: document[name] for name in MEMBERS}
         self._acting.api.post("/requests", body)
         domain = self._acting.contracts.off_chain_domain
         return SentRequest(request=drafted.request, digest=drafted.request.digest(domain))

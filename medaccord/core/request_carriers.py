@@ -33,12 +33,16 @@ __all__ = [
     "MAX_DOCUMENT_BYTES",
     "MAX_LINK_CHARACTERS",
     "MAX_QR_CHARACTERS",
+    "MEMBERS",
     "PROFILE",
     "SignedRequest",
 ]
 
 PROFILE: Final = "medaccord/signed-request/1"
 """Names the schema; another one is refused."""
+
+MEMBERS: Final = ("request", "by", "signature")
+"""What a signed request is made of, whatever document it stands in."""
 
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
 """Longest document, inclusive: what a gatekeeper takes."""
@@ -149,18 +153,24 @@ class SignedRequest:
             document = _carried(text.strip())
             if len(document) > MAX_DOCUMENT_BYTES:
                 raise InvalidRequest(f"it is longer than {MAX_DOCUMENT_BYTES} bytes")
-            reader = DocumentReader.open(
-                document, profile=PROFILE, required=("request", "by", "signature")
-            )
-            return cls(
-                request=AccessRequest.parse(reader.mapping("request")),
-                by=reader.address("by"),
-                signature=reader.octets("signature"),
-            )
+            return cls.of(DocumentReader.open(document, profile=PROFILE, required=MEMBERS))
         except UnicodeDecodeError as error:
             raise InvalidRequest("this is no signed request: it is no text in UTF-8") from error
         except InvalidInput as error:
             raise InvalidRequest(f"this is no signed request: {error.problem}") from error
+
+    @classmethod
+    def of(cls, reader: DocumentReader) -> Self:
+        """Take a request out of a document that has the members of one, and may have others.
+
+        Raises:
+            InvalidInput: one of them is malformed.
+        """
+        return cls(
+            request=AccessRequest.parse(reader.mapping("request")),
+            by=reader.address("by"),
+            signature=reader.octets("signature"),
+        )
 
     def _canonical(self) -> bytes:
         document = document_bytes(self.document())
