@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from medaccord.chain.powers import Role
+from medaccord.cli import profiles
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import AccountId, Digest, digest
 from medaccord.core.profiles import OrganisationProfile
@@ -36,10 +36,10 @@ def asked_key(key: Digest | None) -> Digest:
     return digest(answer("Its X25519 public key, in hex", option="--key")) if key is None else key
 
 
-def profile_hash(
+def described(
     account: AccountId, profile: Path | None, name: str | None, *, beside: Path
-) -> Digest:
-    """The hash of an organisation's profile.
+) -> OrganisationProfile:
+    """The profile of an organisation.
 
     Args:
         account: The organisation.
@@ -52,20 +52,12 @@ def profile_hash(
         InvalidInput: The file holds no profile, or that of another account; or both are given.
         UsageError: Neither is given, and there is nobody to ask.
     """
+    if profile is None and name is None:
+        name = answer("Name of the organisation", option="--name or --profile")
+    found = profiles.described(account, profile, name)
     if profile is None:
-        called = name or answer("Name of the organisation", option="--name or --profile")
-        made = OrganisationProfile(account=account, name=called)
-        written = beside.with_name(f"{account.address}.profile.json")
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(json.dumps(made.document(), indent=2) + "\n", encoding="utf-8")
-        click.echo(f"Profile: {written}")
-        return made.hash
-    if name is not None:
-        raise InvalidInput("give either --profile or --name, not both")
-    found = OrganisationProfile.parse(profile.read_bytes())
-    if found.account != account:
-        raise InvalidInput(f"{profile} is the profile of {found.account}, not of {account}")
-    return found.hash
+        click.echo(f"Profile: {profiles.kept_beside(found, beside)}")
+    return found
 
 
 key = click.option(

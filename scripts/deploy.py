@@ -64,7 +64,7 @@ def cli(
     admission = FounderAdmission(
         signer=signer,
         key=_organisations.asked_key(key),
-        profile=_organisations.profile_hash(named, profile, name, beside=path),
+        profile=_organisations.described(named, profile, name, beside=path).hash,
         roles=roles,
     )
     deployment = deploy(network, sender_of(account, network), admission)

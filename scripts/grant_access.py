@@ -15,6 +15,7 @@ import click
 from ape.api import AccountAPI
 
 from medaccord import Patient
+from medaccord.cli.own_files import handed_in
 from medaccord.client import ReceivedRequest
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import hex_digest
@@ -44,11 +45,7 @@ def find(patient: Patient, named: str | None) -> ReceivedRequest:
     if named is not None and named.lower().startswith(_LINK):
         return patient.inbox.receive(named)
     if named is not None and not named.startswith("0x"):
-        try:
-            carried = Path(named).read_bytes()
-        except OSError as error:
-            raise InvalidInput(f"{named} cannot be read: {error.strerror}") from error
-        return patient.inbox.receive(carried)
+        return patient.inbox.receive(handed_in(Path(named), what="the request"))
     waiting = {hex_digest(each.digest): each for each in patient.inbox.list()}
     words = {name: each.sentence for name, each in waiting.items()}
     wanted = named or choose("request", words, option="--request")

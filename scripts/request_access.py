@@ -1,6 +1,6 @@
 """Asks a patient for access: through the inbox at the steward, or by a file to be handed over.
 
-Usage: ape run request_access --network … --gatekeeper URL --requester HOSPITAL --patient 0x…
+Usage: ape run request_access --network … --gatekeeper URL --requestor HOSPITAL --patient 0x…
     --scope 'patient/Observation.rs?category=laboratory' --purpose TREAT --days 30 [--out FILE]
 """
 
@@ -13,6 +13,7 @@ import click
 from ape.api import AccountAPI
 
 from medaccord import Provider
+from medaccord.cli.own_files import written
 from medaccord.core.identifiers import address, hex_digest
 from medaccord.core.purposes import Purpose
 from scripts._ape import (
@@ -26,7 +27,7 @@ from scripts._asking import answer, asked_option, key_option
 
 
 @click.command(cls=ScriptCommand, short_help="Ask for access")
-@key_option("--requester", "the organisation that asks")
+@key_option("--requestor", "the organisation that asks")
 @gatekeeper_option()
 @asked_option("--patient", "Account of the patient", metavar="ADDRESS", help="Whom to ask.")
 @click.option("--scope", "scopes", multiple=True, help="A SMART scope; may be given again.")
@@ -41,7 +42,7 @@ from scripts._asking import answer, asked_option, key_option
 )
 @record_option()
 def cli(
-    requester: AccountAPI,
+    requestor: AccountAPI,
     gatekeeper: str,
     patient: str,
     scopes: tuple[str, ...],
@@ -53,7 +54,7 @@ def cli(
     """Ask a patient for access; what is asked never stands on chain."""
     contracts, asked = contracts_of(record), address(patient)
     wanted = scopes or (answer("SMART scope, such as patient/Observation.rs", option="--scope"),)
-    with Provider(ApeSigner(requester), contracts, gatekeeper) as acting:
+    with Provider(ApeSigner(requestor), contracts, gatekeeper) as acting:
         drafted = acting.requests.draft(
             asked,
             acting.requests.terms(*wanted, purposes=(Purpose(purpose),)),
@@ -62,6 +63,7 @@ def cli(
         if out is None:
             acting.requests.leave(drafted)
         else:
-            out.write_bytes(drafted.to_file())
+            with written(out) as file:
+                file.write(drafted.to_file())
     digest = hex_digest(drafted.request.digest(contracts.off_chain_domain))
     click.echo(f"Request {digest}: {out or f'in the inbox at {gatekeeper}'}")

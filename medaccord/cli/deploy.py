@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,10 +25,17 @@ from medaccord.cli.account import KeystoreOption
 from medaccord.cli.options import RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
+from medaccord.cli.profiles import (
+    GatekeeperOption,
+    KeyOption,
+    NameOption,
+    ProfileOption,
+    described,
+    kept_beside,
+)
 from medaccord.cli.progress import progress_bar
-from medaccord.core.errors import InvalidDocument, InvalidInput, InvalidSetting
+from medaccord.core.errors import InvalidInput, InvalidSetting
 from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
-from medaccord.core.profiles import OrganisationProfile
 from medaccord.keys import (
     Keystore,
     LocalSigner,
@@ -75,29 +81,6 @@ FounderFileOption: TypeAlias = Annotated[
         "--founder-passphrase-file",
         metavar="FILE",
         help="The passphrase of the founder, where it is another than that of who pays.",
-    ),
-]
-ProfileOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--profile",
-        metavar="FILE",
-        help="Its public profile, JSON; unless given, one of its name is made beside the record.",
-    ),
-]
-NameOption: TypeAlias = Annotated[
-    str | None, typer.Option("--name", metavar="TEXT", help="Its name, for the profile.")
-]
-GatekeeperOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--gatekeeper", metavar="URL", help="Its gatekeeper, for the profile."),
-]
-KeyOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="HEX",
-        help="Its X25519 public key; unless given, one is made in the keystore.",
     ),
 ]
 
@@ -189,18 +172,19 @@ def deploy(
         payer = unsafe_signer_from_environment() if unsafe_key else keys.signer(settings.account)
         signer = payer if founder is None else keys.founder(address(founder), payer)
         identity = AccountId(chain_id=network.chain_id, address=signer.address)
-        described, written = _profile(profile, identity, name, gatekeeper, beside=path)
+        organisation = described(identity, profile, name, gatekeeper)
+        profile_file = kept_beside(organisation, path) if profile is None else profile
         admission = FounderAdmission(
             signer=signer,
             key=x25519 if x25519 is not None else keys.fresh_x25519(),
-            profile=described.hash,
+            profile=organisation.hash,
             roles=_roles(roles),
         )
         sender = Sender(network, payer)
         with progress_bar("Deploying") as told:
             deployment = deploy_contracts(network, sender, admission, fixed, progress=told)
         path.write_text(deployment.to_json(), encoding="utf-8")
-    document = _told(deployment, path, admission, written)
+    document = _told(deployment, path, admission, profile_file)
     say(document, _lines(document), as_json=as_json)
 
 
@@ -273,33 +257,6 @@ def _reserved(path: Path) -> Iterator[None]:
         raise
 
 
-def _profile(
-    file: Path | None, account: AccountId, name: str | None, gatekeeper: str | None, *, beside: Path
-) -> tuple[OrganisationProfile, Path]:
-    """The founder's profile: the one in a file, or one of its name, written beside the record."""
-    if file is not None:
-        if name is not None or gatekeeper is not None:
-            raise InvalidInput("give either --profile, or --name and --gatekeeper, not both")
-        try:
-            profile = OrganisationProfile.parse(file.read_bytes())
-        except OSError as error:
-            raise InvalidInput(f"the profile {file} cannot be read: {error.strerror}") from error
-        except InvalidDocument as error:
-            raise InvalidInput(f"the profile {file}: {error.problem}") from error
-        if profile.account != account:
-            raise InvalidInput(f"{file} is the profile of {profile.account}, not of {account}")
-        return profile, file
-    if name is None:
-        raise InvalidInput("which organisation founds it? Give --name, or its --profile")
-    profile = OrganisationProfile(account=account, name=name, gatekeeper=gatekeeper)
-    written = beside.with_name(f"{account.address}.profile.json")
-    text = json.dumps(profile.document(), indent=2) + "\n"
-    if written.exists() and written.read_text(encoding="utf-8") != text:
-        raise InvalidInput(f"{written} is another profile of it: name the one that is meant")
-    written.write_text(text, encoding="utf-8")
-    return profile, written
-
-
 def _roles(names: list[RoleName] | None) -> Role:
     roles = Role.MEMBER
     for each in names or ():
@@ -308,7 +265,7 @@ def _roles(names: list[RoleName] | None) -> Role:
 
 
 def _told(
-    deployment: Deployment, path: Path, admission: FounderAdmission, profile: Path
+    deployment: Deployment, path: Path, admission: FounderAdmission, profile_file: Path
 ) -> dict[str, Any]:
     return {
         "record": str(path),
@@ -316,7 +273,7 @@ def _told(
         "genesisHash": hex_digest(deployment.genesis_hash),
         "founder": admission.signer.address,
         "key": hex_digest(admission.key),
-        "profile": str(profile),
+        "profileFile": str(profile_file),
         "contracts": {name: each.address for name, each in sorted(deployment.contracts.items())},
     }
 
@@ -324,5 +281,5 @@ def _told(
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     for name, contract in document["contracts"].items():
         yield f"{name}: {contract}"
-    yield f"Founder: {document['founder']}, its profile in {document['profile']}"
+    yield f"Founder: {document['founder']}, its profile in {document['profileFile']}"
     yield f"Record: {document['record']}"

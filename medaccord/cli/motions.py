@@ -17,8 +17,8 @@ from medaccord.cli.done import say_done
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in
 from medaccord.cli.times import end_of
-from medaccord.cli.wishes import AdmissionWish
 from medaccord.client import Consortium
+from medaccord.client.wishes import AdmissionWish
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidDocument, InvalidInput
 from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
@@ -176,7 +176,7 @@ def show_motion(seat: Consortium, wanted: Digest, *, as_json: bool) -> None:
     motion = _found(seat, wanted)
     approvers, majority = seat.approvers(motion), seat.has_majority(motion)
     document = {**_motion(motion), "approvers": list(approvers), "majority": majority}
-    lines = [f"{_words(motion)}, open until {document['until']}.", *approvers]
+    lines = [f"{_words(motion)}, open until {document['deadline']}.", *approvers]
     lines.append("They are enough." if majority else "They are not enough yet.")
     say(document, lines, as_json=as_json)
 
@@ -213,13 +213,13 @@ def _motion(motion: Motion) -> dict[str, Any]:
         "kind": next(each.value for each in MotionKind if each.kind is motion.kind),
         "account": motion.account,
         "roles": role_names(motion.roles),
-        "until": instant_text(motion.deadline),
+        "deadline": instant_text(motion.deadline),
     }
 
 
 def _motion_line(motion: Motion, approvers: tuple[Address, ...]) -> str:
     told = _motion(motion)
-    return f"{told['motion']}\t{_words(motion)}\t{len(approvers)} approve\tuntil {told['until']}"
+    return f"{told['motion']}\t{_words(motion)}\t{len(approvers)} approve\tuntil {told['deadline']}"
 
 
 def _words(motion: Motion) -> str:

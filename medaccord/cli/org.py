@@ -20,16 +20,23 @@ from medaccord.cli.acting import (
     settings_of,
 )
 from medaccord.cli.output import JsonOption, say
-from medaccord.cli.own_files import handed_in, written
+from medaccord.cli.own_files import written
 from medaccord.cli.passphrases import passphrase
+from medaccord.cli.profiles import (
+    GatekeeperOption,
+    KeyOption,
+    NameOption,
+    ProfileOption,
+    described,
+    read_profile,
+)
 from medaccord.cli.times import end_of
-from medaccord.cli.wishes import AdmissionWish
 from medaccord.client import Admission, Consortium, Organisation
 from medaccord.client.directory import organisation_of
+from medaccord.client.wishes import AdmissionWish
 from medaccord.core.documents import instant_text
-from medaccord.core.errors import InvalidDocument, InvalidInput
-from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
-from medaccord.core.profiles import OrganisationProfile
+from medaccord.core.errors import InvalidInput
+from medaccord.core.identifiers import Address, Digest, address, digest, hex_digest
 from medaccord.keys import Keystore, LocalSigner
 
 app = typer.Typer(
@@ -55,26 +62,10 @@ def wish(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="What to write; hand it to a member.")
     ],
-    profile: Annotated[
-        Path | None,
-        typer.Option("--profile", metavar="FILE", help="Its public profile, JSON."),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="TEXT", help="Its name, where it has no profile yet."),
-    ] = None,
-    gatekeeper: Annotated[
-        str | None,
-        typer.Option("--gatekeeper", metavar="URL", help="Its gatekeeper, beside --name."),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            metavar="HEX",
-            help="Its X25519 public key; unless given, one is made in the keystore.",
-        ),
-    ] = None,
+    profile: ProfileOption = None,
+    name: NameOption = None,
+    gatekeeper: GatekeeperOption = None,
+    key: KeyOption = None,
     days: Annotated[
         int, typer.Option("--days", min=1, help="How long the members have to admit it.")
     ] = _DAYS,
@@ -83,24 +74,29 @@ def wish(
     """Sign the wish of an organisation to be admitted, with the key of its account."""
     public = None if key is None else digest(key)
     actor, contracts = acting(flags), connected(flags)
-    described = _profile(profile, contracts.account_id(actor.account), name, gatekeeper)
+    organisation = described(contracts.account_id(actor.account), profile, name, gatekeeper)
     wished = AdmissionWish(
         admission=Admission.sign(
             contracts,
             actor.signer,
             key=_fresh_key(flags) if public is None else public,
-            profile=described.hash,
+            profile=organisation.hash,
             account=actor.account,
             deadline=end_of(None, days, contracts.network.clock()),
         ),
-        organisation=described,
+        organisation=organisation,
     )
     with written(file) as out:
         out.write(wished.to_file())
-    until = instant_text(wished.admission.deadline)
+    deadline = instant_text(wished.admission.deadline)
     say(
-        {"file": str(file), "account": wished.account, "name": described.name, "until": until},
-        f"{file}: hand it to a member, who proposes to admit {described.name} until {until}.",
+        {
+            "file": str(file),
+            "account": wished.account,
+            "name": organisation.name,
+            "deadline": deadline,
+        },
+        f"{file}: hand it to a member, who proposes to admit {organisation.name} until {deadline}.",
         as_json=as_json,
     )
 
@@ -115,7 +111,7 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Register a profile unless it is in force already, and bring it to a gatekeeper."""
-    profile = _read_profile(file)
+    profile = read_profile(file)
     with acting_provider(flags) as provider:
         registered = _in_force(connected(flags), provider.account)
         receipt = None
@@ -186,27 +182,6 @@ def show(
 def _visitor(flags: Flags) -> Consortium:
     """Somebody without a seat, who can look."""
     return Consortium(LocalSigner.create(), connected(flags))
-
-
-def _profile(
-    file: Path | None, account: AccountId, name: str | None, gatekeeper: str | None
-) -> OrganisationProfile:
-    if (file is None) == (name is None) or (file is not None and gatekeeper is not None):
-        raise InvalidInput("who is it? Give either --profile, or --name and --gatekeeper")
-    if name is not None:
-        return OrganisationProfile(account=account, name=name, gatekeeper=gatekeeper, serial=1)
-    assert file is not None  # one of the two was given
-    profile = _read_profile(file)
-    if profile.account != account:
-        raise InvalidInput(f"{file} is the profile of {profile.account}, not of {account}")
-    return profile
-
-
-def _read_profile(file: Path) -> OrganisationProfile:
-    try:
-        return OrganisationProfile.parse(handed_in(file, what="the profile"))
-    except InvalidDocument as error:
-        raise InvalidDocument(f"the profile {file}: {error.problem}") from error
 
 
 def _in_force(contracts: Contracts, account: Address) -> Digest:

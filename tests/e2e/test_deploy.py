@@ -88,7 +88,7 @@ def test_contracts_are_deployed_and_every_command_finds_them(developer: Develope
     }
     assert (told["chainId"], told["genesisHash"]) == (1337, genesis)
     assert told["founder"] == developer.hospital
-    profile = OrganisationProfile.parse(Path(told["profile"]).read_bytes())
+    profile = OrganisationProfile.parse(Path(told["profileFile"]).read_bytes())
     assert (profile.name, profile.gatekeeper) == (NAME, "http://127.0.0.1:8080")
     roles = contracts.call("Registry", "hasRole", developer.hospital, int(Role.STEWARD))
     assert roles is True
@@ -116,7 +116,7 @@ def test_another_pays_and_the_record_goes_where_it_is_said(developer: Developer)
         *("--key", KEY, "--out", str(out)),
         MEDACCORD_PRIVATE_KEY=developer.funded,
     )
-    assert (told["record"], told["profile"], told["key"]) == (str(out), str(file), KEY)
+    assert (told["record"], told["profileFile"], told["key"]) == (str(out), str(file), KEY)
     payer = address(developer.node.told["account"])
     deployed = developer.contracts(str(out)).deployment.contracts.values()
     assert {each.deployer for each in deployed} == {payer}
@@ -128,7 +128,7 @@ def test_another_pays_and_the_record_goes_where_it_is_said(developer: Developer)
     [
         ((), "who pays? Name an account of the keystore with --account"),
         (("--unsafe-key",), "MEDACCORD_PRIVATE_KEY is not set"),
-        (("--account", "HOSPITAL"), "which organisation founds it? Give --name"),
+        (("--account", "HOSPITAL"), "which organisation? Give its --name"),
         (("--account", "HOSPITAL", "--name", "A", "--profile", "x"), "give either --profile, or"),
         (("--account", "HOSPITAL", "--profile", "x"), "the profile x cannot be read: No such file"),
         (("--account", "HOSPITAL", "--name", "A", "--key", "0x12"), "not 32 bytes in hexadecimal"),

@@ -103,7 +103,7 @@ BAD = {
     "two names": (
         ("wish", "w.json", "--name", "A", "--profile", "p.json"),
         2,
-        "who is it? Give either --profile, or --name and --gatekeeper",
+        "give either --profile, or --name and --gatekeeper, not both",
     ),
     "no profile": (
         ("wish", "w.json", "--profile", "p.json", "--key", UNKNOWN),

@@ -99,11 +99,14 @@ class Tale:
 
     def admit(self, contracts: Contracts) -> None:
         """The clinic wishes, the only member approves, which is a majority."""
-        motion = ("--account", "TEST::0", "--motion", str(self.folder / "motion.json"))
-        wish = ("--organisation", f"TEST::{CLINIC}", "--name", "Clinic", "--key", KEY)
-        self.run("admit_organisation", *motion, *wish, "--role", "emergency")
+        wish = ("--wish", str(self.folder / "wish.json"))
+        who = ("--organisation", f"TEST::{CLINIC}", "--name", "Clinic", "--key", KEY)
+        self.run("admit_organisation", *wish, *who)
         assert not contracts.call("Registry", "isActiveOrganisation", account(CLINIC))
-        said = self.run("admit_organisation", *motion, "--member", f"TEST::{HOSPITAL}")
+        member = ("--member", f"TEST::{HOSPITAL}", "--account", "TEST::0")
+        refused = self.run("admit_organisation", *wish, *member, code=1)
+        assert "name the roles it gets: give --role" in refused
+        said = self.run("admit_organisation", *wish, *member, "--role", "emergency")
         assert "admitted: block" in said
         assert contracts.call("Registry", "isActiveOrganisation", account(CLINIC))
 
@@ -142,7 +145,7 @@ class Tale:
 
     def request(self, at: Opened, *options: str) -> str:
         """The clinic asks for all Observations."""
-        who = ("--requester", f"TEST::{CLINIC}", "--gatekeeper", at.url)
+        who = ("--requestor", f"TEST::{CLINIC}", "--gatekeeper", at.url)
         what = ("--patient", account(PATIENT), "--scope", "patient/Observation.rs")
         said = self.run("request_access", *who, *what, *options)
         found = re.search(r"Request (0x[0-9a-f]{64}): ", said)

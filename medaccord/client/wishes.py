@@ -16,14 +16,12 @@ from typing import Any, Final, Self
 from medaccord.chain.actions import SignedAction
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.values import moment
-from medaccord.client import Admission
+from medaccord.client.consortium import Admission
 from medaccord.client.signatures import check_signed
 from medaccord.core.documents import DocumentReader
 from medaccord.core.errors import CommitmentMismatch, InvalidDocument
 from medaccord.core.identifiers import Address, digest
 from medaccord.core.profiles import OrganisationProfile
-
-__all__ = ["PROFILE", "AdmissionWish"]
 
 PROFILE: Final = "medaccord/admission/1"
 """Names the form of the file."""
