@@ -86,7 +86,7 @@ def new(
     account = store.create(chosen)
     file = str(store.file(account))
     say(
-        {"address": account, "file": file},
+        {"account": account, "file": file},
         [account, f"Keep a copy of {file}, its passphrase elsewhere."],
         as_json=as_json,
     )
@@ -110,8 +110,10 @@ def list_(
         }
         own_accounts.list_wallet(flags, as_json=as_json)
         return
-    accounts = Keystore(Settings.load(keystore=keystore).keystore).addresses()
-    say({"accounts": accounts}, accounts, as_json=as_json)
+    store = Keystore(Settings.load(keystore=keystore).keystore)
+    accounts = store.addresses()
+    held = [{"account": each, "file": str(store.file(each))} for each in accounts]
+    say({"accounts": held}, accounts, as_json=as_json)
 
 
 @app.command("show")
@@ -152,7 +154,7 @@ def show(
         }
         shown, lines = own_accounts.show_in_wallet(flags, wanted)
     else:
-        shown = {"address": wanted, "file": str(store.file(wanted))}
+        shown = {"account": wanted, "file": str(store.file(wanted))}
         lines = [wanted, str(shown["file"])]
     if check and not in_wallet:  # a wallet was opened to look into it
         given = passphrase(wanted, file=settings.passphrase_file, descriptor=passphrase_fd)
@@ -189,7 +191,7 @@ def backup(
     if not files.write_once(copy, content):
         raise InvalidInput(f"{copy} is there already: name another file")
     say(
-        {"address": wanted, "file": str(copy)},
+        {"account": wanted, "file": str(copy)},
         f"{copy} holds the key of {wanted}, encrypted. Keep the passphrase elsewhere.",
         as_json=as_json,
     )
@@ -256,7 +258,7 @@ def restore(
     account = store.add_file(file, given)
     kept = str(store.file(account))
     say(
-        {"address": account, "file": kept},
+        {"account": account, "file": kept},
         [account, f"Its key is in {kept}."],
         as_json=as_json,
     )

@@ -102,7 +102,7 @@ def open_(
         emergency=hex_digest(opened.emergency_id),
         patient=whom,
         reason=reason.value,
-        until=instant_text(until),
+        expires=instant_text(until),
         undisclosed=None if is_told else str(file),
     )
 
@@ -170,7 +170,7 @@ def _opened_by(contracts: Contracts, organisation: Address) -> list[dict[str, An
             "patient": event.patient,
             "grantee": event.grantee,
             "openedAt": instant_text(event.block.timestamp),
-            "until": instant_text(moment(event.valid_until)),
+            "expires": instant_text(moment(event.valid_until)),
             "open": latest[event.patient] == event.emergency_id
             and bool(contracts.call("Consents", "isEmergencyActive", event.patient, event.grantee)),
         }
@@ -186,7 +186,7 @@ def _opened_on(patient: Patient) -> list[dict[str, Any]]:
             "grantee": each.grantee,
             "granteeName": patient.directory.name(each.grantee),
             "openedAt": instant_text(each.opened_at),
-            "until": instant_text(each.expires),
+            "expires": instant_text(each.expires),
             "open": each.open,
             "reason": _reason(patient, each),
         }

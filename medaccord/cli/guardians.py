@@ -138,7 +138,7 @@ def take(
     handout = Guardian(opened_wallet(flags), connected(flags)).take(content)
     threshold = handout.place.circle.threshold
     say(
-        {"account": str(handout.account), "guardian": handout.place.guardian},
+        {"account": handout.account.address, "guardian": handout.place.guardian},
         f"You are a guardian of {handout.account}; it takes {threshold} of you.",
         as_json=as_json,
     )
@@ -161,7 +161,7 @@ def show(flags: Flags, as_json: JsonOption = False) -> None:
                 own |= {"threshold": 0, "guardians": []}
     guarded = [
         {
-            "account": str(each.account),
+            "account": each.account.address,
             "guardian": each.place.guardian,
             "threshold": each.place.circle.threshold,
             "commitment": hex_digest(each.place.circle.commitment),

@@ -55,7 +55,7 @@ def new_in_wallet(flags: Flags, *, as_json: bool) -> None:
         words = wallet.unsafe_words()
     made = wallet.new_account(gatekeeper=settings.gatekeeper)
     lines: list[str] = [made.account]
-    document: dict[str, Any] = {"address": made.account, "wallet": str(wallet.path)}
+    document: dict[str, Any] = {"account": made.account, "wallet": str(wallet.path)}
     if words is not None:
         document["phrase"] = words
         lines += [
@@ -196,7 +196,7 @@ def _restored(found: Restored, wallet: Wallet) -> dict[str, Any]:
 
 def _told(each: WalletAccount) -> dict[str, Any]:
     return {
-        "address": each.account,
+        "account": each.account,
         "origin": each.origin.value,
         "rotations": each.rotations,
         "used": each.used,

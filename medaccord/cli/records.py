@@ -26,6 +26,7 @@ from medaccord.cli.options import (
 from medaccord.cli.output import JsonOption
 from medaccord.cli.progress import progress_bar, spinner
 from medaccord.cli.steward import open_gatekeeper
+from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import address, hex_digest
 from medaccord.gatekeeper import Gatekeeper
@@ -310,8 +311,8 @@ def _show(found: list[Hold] | tuple[Hold, ...], as_json: bool) -> None:
                 "number": each.id,
                 "record": each.record,
                 "reason": each.reason,
-                "placedAt": each.placed_at.isoformat(),
-                "liftedAt": None if each.lifted_at is None else each.lifted_at.isoformat(),
+                "placedAt": instant_text(each.placed_at),
+                "liftedAt": None if each.lifted_at is None else instant_text(each.lifted_at),
             }
             for each in found
         ]

@@ -93,7 +93,7 @@ def approve(
     given = Guardian(opened_wallet(flags), connected(flags)).approve(asked)
     write_document(out, given.document())
     say(
-        {"file": str(out), "account": str(asked.account), "newController": asked.new_controller},
+        {"file": str(out), "account": asked.account.address, "newController": asked.new_controller},
         f"{out}: give it back to the person.",
         as_json=as_json,
     )
@@ -117,7 +117,7 @@ def object_(
     given = Guardian(opened_wallet(flags), contracts).object_to(named)
     write_document(out, given.document())
     say(
-        {"file": str(out), "account": str(named)},
+        {"file": str(out), "account": named.address},
         f"{out}: give it to the owner of the account.",
         as_json=as_json,
     )

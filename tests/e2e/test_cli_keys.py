@@ -70,9 +70,9 @@ def assert_one_line(answer: subprocess.CompletedProcess[str], code: int, says: s
 def test_account_is_made_listed_and_shown(home: Path, passphrase_file: str) -> None:
     hand_over = ("--passphrase-file", passphrase_file)
     made = json.loads(done(home, "account", "new", "--json", *hand_over))
-    account = address(made["address"])
+    account = address(made["account"])
     assert Path(made["file"]).is_relative_to(home)
-    assert json.loads(done(home, "account", "list", "--json")) == {"accounts": [account]}
+    assert json.loads(done(home, "account", "list", "--json")) == {"accounts": [made]}
     assert done(home, "account", "list") == f"{account}\n"
     assert done(home, "account", "show", account) == f"{account}\n{made['file']}\n"
     shown = json.loads(done(home, "account", "show", account, "--check", "--json", *hand_over))

@@ -256,10 +256,10 @@ def test_account_is_backed_up_and_restored(developer: Developer) -> None:
     person, elsewhere = developer.person, str(developer.person.home / "elsewhere")
     copy = str(person.home / "copy.json")
     told = person.done("account", "backup", developer.hospital, copy)
-    assert told == {"address": developer.hospital, "file": copy}
+    assert told == {"account": developer.hospital, "file": copy}
     assert Path(copy).stat().st_mode & 0o777 == 0o600
     restored = person.done("account", "restore", copy, "--keystore", elsewhere)
-    assert restored["address"] == developer.hospital
+    assert restored["account"] == developer.hospital
     opened = Keystore(Path(elsewhere)).unlock(developer.hospital, Passphrase(WORDS.encode()))
     assert opened.address == developer.hospital
     assert "is there already" in person.refused(
