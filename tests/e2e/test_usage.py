@@ -75,8 +75,12 @@ def test_ctrl_c_ends_with_1_and_one_line(stranger: Person) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         asked = stranger.command("deploy", "--rpc-url", url)
         # What a shell starts in the background ignores Ctrl-C, and so would what the tests start.
-        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-        process = subprocess.Popen(**asked, **heard, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            **asked,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         connection, _ = silent.accept()  # it waits for an answer now
         with connection:
             process.send_signal(signal.SIGINT)
