@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import sys
@@ -146,6 +147,7 @@ def main() -> None:
     """
     # The memory of a command may hold keys, which a dump of it would bring to the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _check_streams()
     try:
         code = app(prog_name=_NAME, standalone_mode=False)
     except typer.TyperException as error:
@@ -163,6 +165,16 @@ def main() -> None:
     if code == _INTERRUPTED:
         _end("stopped by Ctrl-C", FAILED)
     sys.exit(code)
+
+
+def _check_streams() -> None:
+    """Refuse to do what nobody would hear of; print what a stream has no character for escaped."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # until the process ends
+    if sys.stdout is None:
+        _end("standard output is closed: send it to a file, or to /dev/null", FAILED)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _end(problem: str | None, code: int) -> NoReturn:

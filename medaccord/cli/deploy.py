@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import IO, Annotated, Any, TypeAlias
 
 import typer
 
@@ -34,6 +36,7 @@ from medaccord.cli.profiles import (
     kept_beside,
 )
 from medaccord.cli.progress import progress_bar
+from medaccord.cli.refusals import explained
 from medaccord.core.errors import InvalidInput, InvalidSetting
 from medaccord.core.identifiers import AccountId, Address, Digest, address, digest, hex_digest
 from medaccord.keys import (
@@ -46,6 +49,9 @@ from medaccord.keys import (
 from medaccord.settings import Settings
 
 _DEFAULTS = DeploymentSettings()
+
+_LONGEST_SPAN = 2**32 - 1
+"""What the contracts hold of a span, in seconds."""
 
 
 class RoleName(Enum):
@@ -85,11 +91,12 @@ FounderFileOption: TypeAlias = Annotated[
 ]
 
 
-def _span(name: str, default: timedelta, meaning: str) -> Any:
+def _span(name: str, default: timedelta, meaning: str, *, shortest: int = 0) -> Any:
     return typer.Option(
         name,
         metavar="SECONDS",
-        min=0,
+        min=shortest,
+        max=_LONGEST_SPAN,
         help=f"{meaning}; {int(default.total_seconds())} unless given.",
     )
 
@@ -117,7 +124,12 @@ def deploy(
     ] = None,
     recovery_delay: Annotated[
         int | None,
-        _span("--recovery-delay", _DEFAULTS.recovery_delay, "From a recovery's start to its end"),
+        _span(
+            "--recovery-delay",
+            _DEFAULTS.recovery_delay,
+            "From a recovery's start to its end",
+            shortest=1,
+        ),
     ] = None,
     emergency_delay: Annotated[
         int | None,
@@ -126,7 +138,8 @@ def deploy(
         ),
     ] = None,
     max_consent_span: Annotated[
-        int | None, _span("--max-consent-span", _DEFAULTS.max_consent_span, "Longest consent")
+        int | None,
+        _span("--max-consent-span", _DEFAULTS.max_consent_span, "Longest consent", shortest=1),
     ] = None,
     max_emergency: Annotated[
         int | None, _span("--max-emergency", _DEFAULTS.max_emergency, "Longest emergency access")
@@ -167,7 +180,7 @@ def deploy(
     )
     x25519 = None if key is None else digest(key)
     path = settings.record_of(network.genesis_hash)
-    with _reserved(path):
+    with _reserved(path) as record:
         keys = _Keys(settings, passphrase_fd, founder_passphrase_file)
         payer = unsafe_signer_from_environment() if unsafe_key else keys.signer(settings.account)
         signer = payer if founder is None else keys.founder(address(founder), payer)
@@ -181,9 +194,9 @@ def deploy(
             roles=_roles(roles),
         )
         sender = Sender(network, payer)
-        with progress_bar("Deploying") as told:
+        with progress_bar("Deploying") as told, explained():
             deployment = deploy_contracts(network, sender, admission, fixed, progress=told)
-        path.write_text(deployment.to_json(), encoding="utf-8")
+        record.write(deployment.to_json().encode())
     document = _told(deployment, path, admission, profile_file)
     say(document, _lines(document), as_json=as_json)
 
@@ -234,27 +247,44 @@ class _Keys:
 
 
 @contextmanager
-def _reserved(path: Path) -> Iterator[None]:
+def _reserved(path: Path) -> Iterator[IO[bytes]]:
     """Take the name of the record before anything is paid for; let go of it where that fails.
+
+    An empty file that nobody holds was left by a deployment that was killed.
 
     Raises:
         InvalidInput: there is a file of that name, or none can be made.
     """
-    if path.exists():
+    is_left = path.is_file() and not path.stat().st_size
+    if path.exists() and not is_left:
         raise InvalidInput(
             f"{path} is there already, and a record is never overwritten: name another with --out"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("x").close()
+        record = path.open("ab")
     except OSError as error:
         raise InvalidInput(f"no record can be written to {path}: {error.strerror}") from error
+    with record:
+        if not _is_ours(record):
+            raise InvalidInput(f"another deployment writes {path}: name another with --out")
+        try:
+            yield record
+            record.flush()
+            os.fsync(record.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _is_ours(record: IO[bytes]) -> bool:
+    """Hold a record that is to be written, if nobody else does or did."""
     try:
-        yield
-    except BaseException:
-        if not path.stat().st_size:
-            path.unlink()
-        raise
+        fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    found = os.fstat(record.fileno())
+    return found.st_nlink > 0 and found.st_size == 0
 
 
 def _roles(names: list[RoleName] | None) -> Role:

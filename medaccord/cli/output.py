@@ -24,7 +24,7 @@ def say(document: Mapping[str, Any], lines: str | Iterable[str], *, as_json: boo
         as_json: which of them to print.
     """
     if as_json:
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        typer.echo(json.dumps(document))  # in ASCII, which every terminal takes for text
         return
     for line in [lines] if isinstance(lines, str) else lines:
         typer.echo(line)

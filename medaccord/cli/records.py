@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from medaccord.cli import fetching, verifying
+from medaccord.cli.asking import confirm
 from medaccord.cli.options import (
     AccountOption,
     DatabaseOption,
@@ -181,8 +182,7 @@ def erase(
         raise InvalidInput("name one record as Type/id, or say --everything, not both")
     if everything and retire_key:
         raise InvalidInput("--everything destroys every key anyway: leave out --retire-key")
-    if not yes:
-        typer.confirm(f"Erase {name or 'everything of this patient'} for good?", abort=True)
+    confirm(f"{name or 'Everything of this patient'} is erased for good.", "Erase?", yes=yes)
     with open_gatekeeper(context.obj) as gatekeeper:
         owner = _owner(gatekeeper, patient, patient_id)
         erasing = gatekeeper.erasing

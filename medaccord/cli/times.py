@@ -13,17 +13,17 @@ def moment(text: str) -> datetime:
     """A time, or the first moment of a day, in UTC where no zone is said.
 
     Raises:
-        InvalidInput: it is neither.
+        InvalidInput: it is neither, or lies beyond the years 1 to 9999 in UTC.
 
     Source: ISO 8601.
     """
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(
             f"{text!r} is no time: write it as 2026-01-31, or as 2026-01-31T12:00:00Z"
         ) from error
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def day(text: str) -> date:

@@ -6,6 +6,7 @@ one. What is left over (names that begin with a dot) is wiped by `sweep`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -116,8 +117,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         path: one that is there is replaced then, and not overwritten; its folder is there already.
 
     Raises:
-        OSError: it cannot be written there.
+        OSError: it cannot be written there, or something else than a file is there.
     """
+    if path.exists() and not path.is_file():  # replaced, /dev/null would be gone for everybody
+        raise OSError(errno.EINVAL, "something else than a file is there")
     draft = _beside(path)
     try:
         with _made(draft) as out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -152,6 +153,39 @@ def test_profile_that_is_there_is_never_overwritten(developer: Developer) -> Non
     assert f"{profile} is another profile of it" in person.refused("deploy", *asked, code=2)
     assert profile.read_text(encoding="utf-8") == "{}"
     assert not out.exists()
+
+
+def test_record_that_a_killed_deployment_left_empty_is_written(developer: Developer) -> None:
+    out = developer.person.home / "record.json"
+    out.touch()
+    asked = ("--account", developer.hospital, "--name", NAME, "--key", KEY, "--out", str(out))
+    told = developer.person.done("deploy", *asked)
+    assert developer.contracts(told["record"]).address("Registry") == told["contracts"]["Registry"]
+
+
+def test_record_that_another_deployment_writes_is_left_to_it(developer: Developer) -> None:
+    out = developer.person.home / "record.json"
+    asked = ("--account", developer.hospital, "--name", NAME, "--key", KEY, "--out", str(out))
+    with out.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = developer.person.refused("deploy", *asked, code=2)
+    assert said == f"another deployment writes {out}: name another with --out"
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("span", "says"),
+    [
+        ("--recovery-delay=0", "greater than or equal to 1"),
+        ("--max-consent-span=0", "greater than or equal to 1"),
+        ("--emergency-delay=4294967296", "less than or equal to 4294967295"),
+        ("--max-emergency=99999999999999999999", "less than or equal to 4294967295"),
+    ],
+)
+def test_span_that_no_contract_takes_is_bad_input(
+    developer: Developer, span: str, says: str
+) -> None:
+    assert says in developer.person.refused("deploy", span, "--name", NAME, code=2)
 
 
 def test_account_without_a_key_gets_one_line_and_leaves_no_record(developer: Developer) -> None:

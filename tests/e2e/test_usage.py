@@ -61,12 +61,10 @@ def test_help_ends_with_0(stranger: Person) -> None:
     assert "its chain in memory: gone when this ends" in ended.output
 
 
-def test_question_that_is_answered_with_no_ends_with_1(stranger: Person) -> None:
-    patient = ("--patient", "0x" + 40 * "1")
-    ended = stranger.run("records", "erase", "Observation/1", *patient, typed="n\n")
-    assert ended.code == 1
-    last = ended.errors.splitlines()[-1]
-    assert last == "medaccord: stopped: the question was not answered with yes"
+def test_question_without_a_terminal_ends_with_2_and_one_line(stranger: Person) -> None:
+    asked = ("records", "erase", "Observation/1", "--patient", "0x" + 40 * "1", "--json")
+    told = "there is no terminal to ask on: say --yes where you mean it: Observation/1 is erased"
+    assert stranger.refused(*asked, code=2).startswith(told)
 
 
 def test_ctrl_c_ends_with_1_and_one_line(stranger: Person) -> None:
@@ -97,6 +95,33 @@ def test_reader_that_has_enough_causes_no_trace(stranger: Person) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(120) == 1
+
+
+def test_nothing_is_done_when_standard_output_is_closed(stranger: Person) -> None:
+    asked = stranger.command("account", "new", "--passphrase-file", stranger.passphrase_file)
+    asked["args"] = ["sh", "-c", 'exec "$@" >&-', "sh", *asked["args"]]
+    ended = subprocess.run(**asked, stderr=subprocess.PIPE, timeout=120, check=False)
+    said = "medaccord: standard output is closed: send it to a file, or to /dev/null\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+    assert not stranger.program_folder.exists()
+
+
+def test_standard_input_that_is_closed_holds_no_answer(stranger: Person) -> None:
+    asked = stranger.command("account", "restore", "--in-wallet")
+    asked["args"] = ["sh", "-c", 'exec "$@" <&-', "sh", *asked["args"]]
+    ended = subprocess.run(**asked, capture_output=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_characters_that_a_stream_lacks_cause_no_trace(
+    stranger: Person, form: tuple[str, ...]
+) -> None:
+    asked = ("doctor", "--keystore", "Schl€ssel\udcff", *form)
+    ended = stranger.process(*asked, PYTHONIOENCODING="latin-1")
+    assert (ended.code, ended.errors) == (1, "")
+    assert "Schl\\u20acssel\\udcff" in ended.output
 
 
 def test_shell_completes_commands(stranger: Person) -> None:
