@@ -32,7 +32,7 @@ from medaccord.client.restoring import restore as search
 from medaccord.core.errors import InvalidInput
 from medaccord.core.identifiers import Address, address
 from medaccord.keys import Seed, Wallet, WalletAccount
-from medaccord.keys.files import read_private
+from medaccord.keys.files import destroy, read_private
 
 _MOST_BYTES = 1024
 """Of a file with a phrase."""
@@ -53,7 +53,16 @@ def new_in_wallet(flags: Flags, *, as_json: bool) -> None:
         )
         wallet = Wallet.create(settings.wallet, chosen)
         words = wallet.unsafe_words()
-    made = wallet.new_account(gatekeeper=settings.gatekeeper)
+    try:
+        _say_new(wallet, wallet.new_account(gatekeeper=settings.gatekeeper), words, as_json)
+    except BaseException:
+        if words is not None:  # nobody has read them: an account must not be used without
+            destroy(wallet.path)
+        raise
+
+
+def _say_new(wallet: Wallet, made: WalletAccount, words: str | None, as_json: bool) -> None:
+    """Say which account was made, and the words where they are shown, once."""
     lines: list[str] = [made.account]
     document: dict[str, Any] = {"account": made.account, "wallet": str(wallet.path)}
     if words is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_phrase_is_shown_to_be_written_down_when_a_person_makes_a_wallet(
     said = ward.person(tmp_path / "home").run("account", "new", "--in-wallet").output
     assert len(said.splitlines()[2].split()) == 12
     assert "Write these words on paper" in said
+
+
+def test_wallet_is_not_kept_when_its_phrase_cannot_be_shown(ward: Ward, tmp_path: Path) -> None:
+    person = ward.person(tmp_path / "home")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        asked = person.command("account", "new", "--in-wallet")
+        ended = subprocess.run(**asked, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+    assert not Path(person.settings["MEDACCORD_WALLET"]).exists()
+    assert "phrase" in person.done("account", "new", "--in-wallet")
 
 
 def test_wallet_comes_back_from_its_phrase_with_consents_and_what_they_cover(
