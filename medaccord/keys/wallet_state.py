@@ -91,7 +91,7 @@ class KeptCircle:
     """
 
     account: Address
-    salts: Mapping[Address, Digest]
+    salts: Mapping[Address, Digest] = field(repr=False)
     threshold: int
 
     def document(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Guardianship:
 
     index: int
     guardian: Address
-    handout: str | None = None
+    handout: str | None = field(default=None, repr=False)
 
     def document(self) -> dict[str, Any]:
         """It as it is kept."""
@@ -153,7 +153,7 @@ class Guardianship:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class WalletState:
     """All that a wallet holds, at one moment. Whoever reads it is the person.
 
