@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import resource
+import signal
 import sys
 from typing import Annotated, Final, NoReturn
 
@@ -148,6 +149,7 @@ def main() -> None:
     # The memory of a command may hold keys, which a dump of it would bring to the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _check_streams()
+    _hear_signals()
     try:
         code = app(prog_name=_NAME, standalone_mode=False)
     except typer.TyperException as error:
@@ -175,6 +177,17 @@ def _check_streams() -> None:
         _end("standard output is closed: send it to a file, or to /dev/null", FAILED)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _hear_signals() -> None:
+    """Clean up before a signal ends the command: half of a file may hold records."""
+
+    def hear(number: int, _: object) -> None:
+        _end(f"stopped by {signal.Signals(number).name}", FAILED)
+
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is signal.SIG_DFL:  # nohup leaves another one
+            signal.signal(each, hear)
 
 
 def _end(problem: str | None, code: int) -> NoReturn:

@@ -104,7 +104,9 @@ def to_folder(path: Path, records: Iterable[ReleasedRecord], rest: Callable[[], 
             with written(path / kind / f"{identity}{_PROOF}") as out:
                 out.write(document_bytes(each.proof.document()))
         receipts = path / RECEIPTS
-        before = handed_in(receipts, what="the receipts") if receipts.exists() else b""
+        before = b""
+        if receipts.exists():
+            before = handed_in(receipts, what="the file", limit=_MOST_BYTES)
         with written(receipts) as out:
             out.write(before + rest())
 

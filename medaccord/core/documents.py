@@ -214,11 +214,14 @@ def instant_text(at: datetime) -> str:
     """Write a time in UTC with six decimals: each instant has one text, and text sorts as time.
 
     Raises:
-        InvalidDocument: The time has no time zone.
+        InvalidDocument: The time has no time zone, or lies beyond the years 1 to 9999 in UTC.
     """
     if at.tzinfo is None:
         raise InvalidDocument(f"the time {at.isoformat()} has no time zone")
-    moment = at.astimezone(UTC)
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidDocument(f"the time {at.isoformat()} has no year in UTC") from None
     return f"{moment.year:04d}{moment.strftime(_INSTANT[2:])}"
 
 

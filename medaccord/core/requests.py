@@ -6,7 +6,7 @@ names its digest; the patient may have narrowed the terms before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Self
 
 from medaccord.core import sentences
@@ -23,7 +23,8 @@ PROFILE: Final = "medaccord/request/1"
 
 _ACCOUNTS: Final = ("requester", "patient", "steward")
 _TIMES: Final = {"valid_from": "validFrom", "valid_until": "validUntil", "issued_at": "issuedAt"}
-_LATEST: Final = 2**40 - 1
+_LATEST: Final = 253_402_300_799
+"""The last second of the year 9999 in UTC, since 1970; contracts would hold later ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +149,5 @@ class AccessRequest:
 def _check_time(name: str, at: datetime) -> None:
     if at.tzinfo is None:
         raise InvalidRequest(f"{name} has no timezone")
-    if at.microsecond or not 0 <= at.astimezone(UTC).timestamp() <= _LATEST:
+    if at.microsecond or not 0 <= at.timestamp() <= _LATEST:
         raise InvalidRequest(f"{name} is not in whole seconds since 1970: {at.isoformat()}")

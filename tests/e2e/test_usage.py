@@ -67,23 +67,22 @@ def test_question_without_a_terminal_ends_with_2_and_one_line(stranger: Person) 
     assert stranger.refused(*asked, code=2).startswith(told)
 
 
-def test_ctrl_c_ends_with_1_and_one_line(stranger: Person) -> None:
+@pytest.mark.parametrize(
+    ("sent", "named"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_signal_ends_with_1_and_one_line(
+    stranger: Person, sent: signal.Signals, named: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(120)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         asked = stranger.command("deploy", "--rpc-url", url)
-        # What a shell starts in the background ignores Ctrl-C, and so would what the tests start.
-        process = subprocess.Popen(
-            **asked,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        process = subprocess.Popen(**asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         connection, _ = silent.accept()  # it waits for an answer now
         with connection:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             output, errors = process.communicate(timeout=120)
-    assert (process.returncode, output, errors) == (1, "", "medaccord: stopped by Ctrl-C\n")
+    assert (process.returncode, output, errors) == (1, "", f"medaccord: stopped by {named}\n")
 
 
 def test_reader_that_has_enough_causes_no_trace(stranger: Person) -> None:

@@ -97,7 +97,7 @@ def test_digests_are_refused_when_they_are_no_list(value: Any) -> None:
 def test_instant_comes_back_when_written_and_read(at: datetime) -> None:
     try:
         text = instant_text(at)
-    except OverflowError:  # the first and the last hours of the calendar have no time in UTC
+    except InvalidDocument:  # the first and the last hours of the calendar have no time in UTC
         return
     assert reader(text).instant("value") == at
     assert len(text) == len("2026-01-31T12:00:00.000000Z")

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from eth_account import Account
@@ -22,6 +22,8 @@ HOSPITAL_B = AccountId(chain_id=1337, address=address(HOSPITAL_B_KEY.address))
 PATIENT = AccountId(chain_id=1337, address=address("0x" + "99" * 20))
 DOMAIN = Domain(name=OFF_CHAIN, chain_id=1337, contract=address("0x" + "c0" * 20))
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+BEYOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14)))
+"""Has no year in UTC."""
 
 REQUEST = AccessRequest(
     requester=HOSPITAL_B,
@@ -98,6 +100,7 @@ def test_sentence_asks_in_plain_words() -> None:
         ({"valid_from": NOW.replace(tzinfo=None)}, "valid_from has no timezone"),
         ({"issued_at": NOW.replace(microsecond=1)}, "issued_at is not in whole seconds"),
         ({"valid_from": datetime(1969, 1, 1, tzinfo=UTC)}, "valid_from is not in whole seconds"),
+        ({"valid_until": BEYOND}, "valid_until is not in whole seconds"),
     ],
 )
 def test_request_refuses_what_no_consent_could_answer(
