@@ -12,7 +12,7 @@ export SOLCX_BINARY_PATH := $(CURDIR)/scripts/solc
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz gas contracts slither lock clean
+.PHONY: help demo test lint fuzz gas contracts slither docs commands lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,13 @@ contracts: $(VENV)/.dev node_modules/.complete ## compile the contracts into the
 slither: $(VENV)/.dev node_modules/.complete ## look for known weaknesses in the contracts
 	@$(WITH_NODE) for contract in contracts/*.sol; do $(BIN)/slither $$contract || exit 1; done
 
+docs: $(VENV)/.dev ## build the pages and the reference of the library into site/
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs site
+	@echo 'Open site/index.html.'
+
+commands: $(VENV)/.dev ## write what --help says into README.md and docs/commands.md
+	@$(BIN)/python scripts/write_help_texts.py
+
 lock: $(VENV)/.dev ## remake both lock files; UPGRADE=1 takes the newest of everything
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--extra embedded --group dev --custom-compile-command 'make lock' \
@@ -51,7 +58,7 @@ lock: $(VENV)/.dev ## remake both lock files; UPGRADE=1 takes the newest of ever
 	@cp $(VENV)/npm/package-lock.json .
 
 clean: ## remove all that was made
-	rm -rf $(VENV) node_modules build dist .build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist site .build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:

@@ -70,8 +70,7 @@ class LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command; while all are listed only what is said of it there."""
         if self._is_listing and cmd_name in self.table:
-            told = self.table[cmd_name].help
-            return TyperCommand(cmd_name, help=told, short_help=told)  # whole, not cut
+            return TyperCommand(cmd_name, help=self.table[cmd_name].help)
         return super().get_command(ctx, cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
