@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import medaccord
 from medaccord.demo import sample_bundle
+from tests.e2e.commands import Ended, Person
 from tests.unit.fhir import samples
 
 WITHOUT_EMBEDDED = """
@@ -36,12 +38,12 @@ class Place:
 
     folder: Path
 
-    def run(self, *command: str | bytes) -> subprocess.CompletedProcess[str]:
-        """Run Python in it, with this package."""
+    def run(self, *command: str | bytes) -> Ended:
+        """Run Python in it, with this package, as a process."""
         home = str(self.folder)
         settings = {"HOME": home, "TMPDIR": home, "COLUMNS": "200", "PYTHONUTF8": "1"}
         found = str(Path(medaccord.__file__).parents[1])
-        return subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-W", "error::ResourceWarning", *command],
             cwd=self.folder,
             env=os.environ | settings | {"PYTHONPATH": found},
@@ -50,9 +52,14 @@ class Place:
             timeout=300,
             check=False,
         )
+        return Ended(code=ended.returncode, output=ended.stdout, errors=ended.stderr)
 
-    def medaccord(self, *arguments: str | bytes) -> subprocess.CompletedProcess[str]:
+    def medaccord(self, *arguments: str | bytes) -> Ended:
         return self.run("-m", "medaccord", *arguments)
+
+    def here(self, *arguments: str) -> Ended:
+        """Run a command in this process, by the entry that a process has."""
+        return Person(home=self.folder).run(*arguments, COLUMNS="200")
 
     @property
     def left_behind(self) -> list[Path]:
@@ -60,9 +67,10 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     folder = tmp_path / "place"
     folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))  # of what runs in this process
     return Place(folder)
 
 
@@ -74,13 +82,10 @@ def elsewhere(tmp_path: Path) -> Path:
     return folder
 
 
-def assert_one_line(
-    done: subprocess.CompletedProcess[str], place: Place, *, code: int, says: str
-) -> None:
-    assert done.returncode == code, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.endswith("\n")
-    (line,) = done.stderr.splitlines()
+def assert_one_line(done: Ended, place: Place, *, code: int, says: str) -> None:
+    assert (done.code, done.output) == (code, ""), done.errors
+    assert done.errors.endswith("\n")
+    (line,) = done.errors.splitlines()
     assert line.startswith("medaccord: ")
     assert says in line
     assert place.left_behind == []
@@ -126,6 +131,10 @@ BAD = {
 }
 
 
+AS_PROCESSES = ("no Bundle", "invalid UTF-8", "huge nesting of objects")
+"""Where the streams and the stack of a process may matter."""
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_bundle_gets_one_line_and_nothing_is_written(
     place: Place, elsewhere: Path, name: str
@@ -133,18 +142,18 @@ def test_bad_bundle_gets_one_line_and_nothing_is_written(
     data, says = BAD[name]
     file = elsewhere / "bundle.json"
     file.write_bytes(data)
-    done = place.medaccord("demo", "--bundle", str(file))
-    assert_one_line(done, place, code=2, says=says)
+    as_it_is = place.medaccord if name in AS_PROCESSES else place.here
+    assert_one_line(as_it_is("demo", "--bundle", str(file)), place, code=2, says=says)
 
 
 def test_missing_file_gets_one_line(place: Place, elsewhere: Path) -> None:
     missing = elsewhere / "missing.json"
-    done = place.medaccord("demo", "--bundle", str(missing))
+    done = place.here("demo", "--bundle", str(missing))
     assert_one_line(done, place, code=2, says=f"{missing} cannot be read: No such file")
 
 
 def test_folder_gets_one_line(place: Place, elsewhere: Path) -> None:
-    done = place.medaccord("demo", "--bundle", str(elsewhere))
+    done = place.here("demo", "--bundle", str(elsewhere))
     assert_one_line(done, place, code=2, says=f"{elsewhere} cannot be read: Is a directory")
 
 
@@ -172,8 +181,8 @@ def test_demo_plays_a_bundle_and_leaves_nothing_behind(place: Place, elsewhere: 
     file = elsewhere / "patient.json"
     file.write_bytes(sample_bundle())
     done = place.medaccord("demo", "--bundle", str(file))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "The patient's balance is 0." in done.stdout
+    assert (done.code, done.errors) == (0, "")
+    assert "The patient's balance is 0." in done.output
     assert place.left_behind == []
     assert sorted(elsewhere.iterdir()) == [file]
 
@@ -183,8 +192,8 @@ def test_demo_says_so_in_one_line_when_there_is_no_room_for_its_files(
 ) -> None:
     script = "import tempfile; tempfile.tempdir = '/nowhere'; from medaccord.cli import main; "
     done = place.run("-c", script + "import sys; sys.argv = ['medaccord', 'demo']; main()")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    assert done.code == 1
+    (line,) = done.errors.splitlines()
     assert line.startswith("medaccord: ")
     assert "/nowhere" in line
     assert place.left_behind == []
@@ -192,24 +201,24 @@ def test_demo_says_so_in_one_line_when_there_is_no_room_for_its_files(
 
 def test_version_is_said(place: Place) -> None:
     done = place.medaccord("--version")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"medaccord {medaccord.__version__}\n"
+    assert (done.code, done.errors) == (0, "")
+    assert done.output == f"medaccord {medaccord.__version__}\n"
     assert place.left_behind == []
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("demo", "--help")])
 def test_help_names_what_can_be_done(place: Place, arguments: tuple[str, ...]) -> None:
-    done = place.medaccord(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert ("--bundle" if "demo" in arguments else "demo") in done.stdout
+    done = place.here(*arguments)
+    assert (done.code, done.errors) == (0, "")
+    assert ("--bundle" if "demo" in arguments else "demo") in done.output
     assert place.left_behind == []
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("demo", "--bundle"), ("--nonsense",)])
 def test_command_that_does_not_exist_is_refused(place: Place, arguments: tuple[str, ...]) -> None:
-    done = place.medaccord(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert arguments[-1] in done.stderr
+    done = place.here(*arguments)
+    assert (done.code, done.output) == (2, "")
+    assert arguments[-1] in done.errors
     assert place.left_behind == []
 
 

@@ -13,8 +13,7 @@ import pytest
 import medaccord
 from medaccord.core.identifiers import address
 from medaccord.keys import FolderPatientKeys, KeyFolder, Keystore, Passphrase
-
-WORDS = "four words are enough"
+from tests.e2e.commands import SECONDS, WORDS, Ended, Person
 
 
 @pytest.fixture
@@ -34,35 +33,30 @@ def written(path: Path, text: str) -> str:
     return str(path)
 
 
-def run(
-    home: Path, *arguments: str, handed_over: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command without a terminal; what is handed over is on descriptor 0."""
-    ours = ("MEDACCORD_", "XDG_CONFIG_HOME")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    found = str(Path(medaccord.__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-m", "medaccord", *arguments],
-        cwd=home,
-        env=inherited | {"HOME": str(home), "PYTHONPATH": found},
-        input=handed_over or "",
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-        start_new_session=True,  # away from a terminal that the tests may have
-    )
+def run(home: Path, *arguments: str) -> Ended:
+    """Run a command in this process, by the entry that a process has."""
+    return Person(home=home).run(*arguments)
 
 
-def done(home: Path, *arguments: str, handed_over: str | None = None) -> str:
-    answer = run(home, *arguments, handed_over=handed_over)
-    assert (answer.returncode, answer.stderr) == (0, "")
-    return answer.stdout
+def done(home: Path, *arguments: str) -> str:
+    return said(run(home, *arguments))
 
 
-def assert_one_line(answer: subprocess.CompletedProcess[str], code: int, says: str) -> None:
-    assert (answer.returncode, answer.stdout) == (code, "")
-    (line,) = answer.stderr.splitlines()
+def said(ended: Ended) -> str:
+    assert (ended.code, ended.errors) == (0, "")
+    return ended.output
+
+
+def process(home: Path, *arguments: str, handed_over: str = "") -> Ended:
+    """Run a command as a process without a terminal; what is handed over is on descriptor 0."""
+    asked = {**Person(home=home).command(*arguments), "stdin": None, "input": handed_over}
+    ended = subprocess.run(**asked, capture_output=True, timeout=SECONDS, check=False)
+    return Ended(code=ended.returncode, output=ended.stdout, errors=ended.stderr)
+
+
+def assert_one_line(ended: Ended, code: int, says: str) -> None:
+    assert (ended.code, ended.output) == (code, "")
+    (line,) = ended.errors.splitlines()
     assert line.startswith("medaccord: ")
     assert says in line
 
@@ -81,7 +75,7 @@ def test_account_is_made_listed_and_shown(home: Path, passphrase_file: str) -> N
 
 def test_passphrase_is_handed_over_by_a_descriptor(home: Path, tmp_path: Path) -> None:
     place = ("--keystore", str(tmp_path / "keystore"), "--passphrase-fd", "0")
-    told = done(home, "account", "new", *place, handed_over=WORDS)
+    told = said(process(home, "account", "new", *place, handed_over=WORDS))
     account, copy = told.splitlines()
     store = Keystore(tmp_path / "keystore")
     assert copy == f"Keep a copy of {store.file(address(account))}, its passphrase elsewhere."
@@ -93,7 +87,7 @@ def test_settings_name_the_keystore_and_the_file(home: Path, passphrase_file: st
         f"MEDACCORD_KEYSTORE={home}/mine\nMEDACCORD_PASSPHRASE_FILE={passphrase_file}\n",
         encoding="utf-8",
     )
-    account = done(home, "account", "new").splitlines()[0]
+    account = said(process(home, "account", "new")).splitlines()[0]
     assert Keystore(home / "mine").addresses() == (account,)
 
 
@@ -126,15 +120,15 @@ def test_nothing_is_listed_and_nothing_made_where_there_is_no_account(home: Path
 
 
 def test_account_is_not_made_when_nobody_can_be_asked(home: Path) -> None:
-    answer = run(home, "account", "new")
+    answer = process(home, "account", "new")
     assert_one_line(answer, 2, "there is no terminal to ask for the passphrase on: hand it over")
     assert list(home.iterdir()) == []
 
 
 def test_passphrase_is_no_argument(home: Path) -> None:
     answer = run(home, "account", "new", "--passphrase", WORDS)
-    assert answer.returncode == 2
-    assert "no such option: --passphrase" in answer.stderr
+    assert answer.code == 2
+    assert "no such option: --passphrase" in answer.errors
 
 
 @pytest.mark.parametrize("command", ["new", "show"])
@@ -177,8 +171,9 @@ def test_key_store_is_protected_renewed_and_its_passphrase_changed(
     hand_over = (*place, "--passphrase-file", passphrase_file)
     assert "are encrypted" in done(home, "keys", "protect", *hand_over)
     assert "under a fresh master key" in done(home, "keys", "renew-master", *hand_over)
+    given = (*place, "--passphrase-fd", "0")
     both = f"{WORDS}\nanother one\n"
-    told = done(home, "keys", "change-passphrase", *place, "--passphrase-fd", "0", handed_over=both)
+    told = said(process(home, "keys", "change-passphrase", *given, handed_over=both))
     assert "open with the new passphrase" in told
     store = KeyFolder.open(folder, Passphrase(b"another one"))
     assert FolderPatientKeys(store).public("patient") == made
