@@ -22,7 +22,7 @@ from medaccord.cli import main
 SECONDS = 120
 WORDS = "four words are enough"
 
-_OURS = ("MEDACCORD_", "XDG_CONFIG_HOME", "_MEDACCORD", "_TYPER")
+OURS = ("MEDACCORD_", "XDG_CONFIG_HOME", "_MEDACCORD", "_TYPER")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ class Person:
                 signal.signal(number, handler)
 
     def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         found = {"HOME": str(self.home), "PYTHONPATH": str(Path(medaccord.__file__).parents[1])}
         return kept | found | self.settings | dict(settings)
 
