@@ -62,6 +62,7 @@ class Ward:
         stranger: has a key, and is nobody.
         motion: what `org propose` said when A proposed to admit B.
         wish: the file that B signed for it.
+        admitted: what `org show` said of B right after.
     """
 
     node: Service
@@ -74,6 +75,7 @@ class Ward:
     stranger: Seat
     motion: dict[str, object]
     wish: Path
+    admitted: dict[str, object]
 
     def now(self) -> datetime:
         return datetime.now(UTC).replace(microsecond=0)
@@ -126,6 +128,7 @@ def ward(home: Path) -> Iterator[Ward]:
         roles = ("--role", "steward", "--role", "emergency", "--role", "member")
         motion = a.person.done("org", "propose", "admit", "--wish", str(wish), *roles)
         a.person.done("org", "execute", motion["motion"], "--wish", str(wish))
+        admitted = b.person.done("org", "show", b.account)
         network = Network.connect(node.url)
         gatekeeper = _gatekeeper(a, network, record)
         try:
@@ -145,6 +148,7 @@ def ward(home: Path) -> Iterator[Ward]:
                 stranger=seats["stranger"],
                 motion=motion,
                 wish=wish,
+                admitted=admitted,
             )
         finally:
             gatekeeper.close()
