@@ -22,7 +22,7 @@ from medaccord.keys.files import (
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.sealed_key import MAX_DOCUMENT_BYTES, STANDARD_COST, X25519, SealedKey
 from medaccord.keys.signer import LocalSigner
-from medaccord.keys.wallet_file import decrypted, encrypted
+from medaccord.keys.wallet_file import encrypted, signer_of
 
 # Ours, or as geth names them: files of other wallets can be put into the folder as they are.
 _ACCOUNT: Final = re.compile(r"(?:account-|UTC--[0-9TZ.:-]+--)(?P<key>[0-9a-f]{40})(?:\.json)?")
@@ -93,7 +93,7 @@ class Keystore:
             InvalidInput: the file cannot be read, is none, or its key is here already.
             WrongPassphrase: the passphrase does not open it.
         """
-        return self.add(decrypted(_read(file), passphrase, where=str(file)), passphrase)
+        return self.add(signer_of(file, passphrase), passphrase)
 
     def unlock(self, account: Address, passphrase: Passphrase) -> LocalSigner:
         """The signer of an account.
@@ -104,7 +104,7 @@ class Keystore:
             InvalidInput: the file is damaged, another's, or open to others.
         """
         path = self.file(account)
-        signer = decrypted(_read(path), passphrase, where=str(path))
+        signer = signer_of(path, passphrase)
         if signer.address != account:
             raise InvalidInput(f"{path} holds the key of {signer.address}, not what its name says")
         return signer

@@ -104,6 +104,38 @@ class SealedFile:
                 files.sweep(path.parent, of=path.name)
             return opened
 
+    @staticmethod
+    def unsealed(path: Path, passphrase: Passphrase) -> bytes:
+        """What a file holds that is left as it is, such as a backup on a disk that is read alone.
+
+        Raises:
+            KeyMissing, InvalidInput, WrongPassphrase, KeyStoreFailed: as `open`.
+        """
+        with _faults(path):
+            file = _read(path)
+            key = file.key.open(passphrase, where=str(path))
+            return SealedFile(path, file.key, key)._decrypt(file)
+
+    def copy(self, path: Path) -> None:
+        """Copy the file as it is, under the passphrase it has.
+
+        Args:
+            path: where; nothing may be there, and its folder is there already.
+
+        Raises:
+            InvalidInput: something is there already, or it cannot be written there.
+            KeyMissing, InvalidInput, KeyStoreFailed: as `read`.
+        """
+        with _faults(self.path):
+            file = _read(self.path)
+            self._decrypt(file)  # what is damaged is no backup
+        try:
+            is_written = files.write_once(path, _encoded(file))
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
+        if not is_written:
+            raise InvalidInput(f"{path} is there already: name another file")
+
     def read(self) -> bytes:
         """What it holds now.
 
@@ -161,8 +193,7 @@ class SealedFile:
     def _encrypt(self, content: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = AESGCM(self._key).encrypt(nonce, content, self._bound())
-        file = _File(key=self._sealed, nonce=nonce.hex(), ciphertext=ciphertext.hex())
-        return file.model_dump_json(indent=2).encode() + b"\n"
+        return _encoded(_File(key=self._sealed, nonce=nonce.hex(), ciphertext=ciphertext.hex()))
 
     def _decrypt(self, file: _File) -> bytes:
         if file.key != self._sealed:
@@ -190,11 +221,18 @@ def _fresh_key(passphrase: Passphrase, cost: int) -> tuple[SealedKey, bytes]:
     return SealedKey.seal(key, passphrase, kind=WALLET, public=b"", cost=cost), key
 
 
+def _encoded(file: _File) -> bytes:
+    return file.model_dump_json(indent=2).encode() + b"\n"
+
+
 def _read(path: Path) -> _File:
     try:
         data = files.read_private(path, limit=MAX_BYTES, what="the wallet")
     except FileNotFoundError:
-        raise KeyMissing(f"there is no wallet at {path}: make one, or restore it") from None
+        raise KeyMissing(
+            f"there is no wallet at {path}: make one with `medaccord account new --in-wallet`, or"
+            " bring it back with `medaccord account restore --in-wallet`"
+        ) from None
     try:
         file = _File.model_validate_json(data)
     except InvalidInput as error:

@@ -13,12 +13,16 @@ Source: BIP-39 (words), BIP-32 and BIP-44 (paths), RFC 5869 (HKDF).
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Final, NoReturn, Self
+from unicodedata import normalize
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_account.hdaccount import generate_mnemonic, key_from_seed, seed_from_mnemonic
+from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_account.types import Language
 from eth_utils.exceptions import ValidationError
 
@@ -38,6 +42,8 @@ _ACCOUNT: Final = "m/44'/60'/{rotations}'/0/{index}"
 _BESIDE_ACCOUNT: Final = "m/44'/60'/0'/1/{index}"
 _GUARDIAN: Final = "m/44'/60'/0'/2/{index}"
 _BESIDE_GUARDIAN: Final = "m/44'/60'/0'/3/{index}"
+_NUMBERED: Final = re.compile(r"[0-9]{1,2}[.):]?")
+_NUMBERS: Final = (12, 15, 18, 21, 24)
 _X25519_INFO: Final = b"medaccord/x25519/1"
 
 
@@ -57,14 +63,14 @@ class Seed:
         Raises:
             InvalidInput: the words are no phrase of BIP-39, or their checksum is wrong.
         """
-        self._words = " ".join(words.split()).lower()
+        typed = (each for each in words.lower().split() if not _NUMBERED.fullmatch(each))
+        self._words = " ".join(typed)
         try:
             self._seed = seed_from_mnemonic(self._words, "")
         except ValidationError:
             # Neither the message nor the cause may carry the words into a log.
-            raise InvalidInput(
-                "these words are no seed phrase: check their spelling, number and order"
-            ) from None
+            fault = _fault(self._words.split())
+            raise InvalidInput(f"these words are no seed phrase: {fault}") from None
 
     @classmethod
     def create(cls) -> Self:
@@ -73,7 +79,7 @@ class Seed:
 
     @classmethod
     def parse(cls, words: str) -> Self:
-        """Read a phrase as a person typed it: any spacing, any capitals.
+        """Read a phrase as a person typed it: any spacing, any capitals, numbered or not.
 
         Raises:
             InvalidInput: the words are no phrase of BIP-39, or their checksum is wrong.
@@ -124,6 +130,23 @@ class Seed:
     def __repr__(self) -> str:
         """Say what it is, never the words."""
         return "Seed(…)"
+
+
+def _fault(words: Sequence[str]) -> str:
+    """What is wrong with words that are no phrase, by their places: the words are secret."""
+    if len(words) not in _NUMBERS:
+        *some, last = _NUMBERS
+        numbers = f"{', '.join(map(str, some))} or {last}"
+        return f"there are {len(words)} of them, and a phrase has {numbers}"
+    lists = (Mnemonic(each).wordlist for each in Mnemonic.list_languages_enum())
+    places = (
+        [at for at, word in enumerate(words, start=1) if normalize("NFKD", word) not in known]
+        for known in map(frozenset, lists)
+    )
+    if unknown := min(places, key=len):
+        named = ", ".join(map(str, unknown))
+        return f"check the spelling of word {named}, which no list of such words has"
+    return "one of them is another than it should be, or they are in another order"
 
 
 def _x25519(key: bytes) -> X25519PrivateKey:

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from medaccord.core.errors import InvalidDocument, InvalidInput, KeyMissing
+from medaccord.core.errors import KeyMissing
 from medaccord.core.identifiers import Address
 from medaccord.keys.passphrase import Passphrase
 from medaccord.keys.sealed_file import SealedFile
@@ -23,6 +23,7 @@ from medaccord.keys.wallet_state import (
     Origin,
     WalletAccount,
     WalletState,
+    decoded,
 )
 
 _T = TypeVar("_T")
@@ -48,7 +49,7 @@ class Wallet:
     def __init__(self, file: SealedFile) -> None:
         """Use a file that was opened; `create`, `open` and `restore` say it better."""
         self._file = file
-        self._seed = Seed.parse(_decode(file.read(), file.path).words)
+        self._seed = Seed.parse(decoded(file.read(), file.path).words)
 
     @classmethod
     def create(cls, path: Path, passphrase: Passphrase, *, cost: int = STANDARD_COST) -> Self:
@@ -95,6 +96,37 @@ class Wallet:
         state = WalletState(words=Seed.parse(words).unsafe_words(), next_index=None)
         return cls(SealedFile.create(path, state.encode(), passphrase, cost=cost))
 
+    @classmethod
+    def put_back(
+        cls, backup: Path, path: Path, passphrase: Passphrase, *, cost: int = STANDARD_COST
+    ) -> Self:
+        """Make a wallet of a copy of its file, with imported keys and guardians' salts as well.
+
+        It gives no account until `settle` was told which there are: the copy may be an old one.
+
+        Args:
+            backup: the copy, which is left as it is.
+            path: its file; nothing may be there.
+            passphrase: what opens the copy, and will open the wallet.
+            cost: scrypt's n, a power of two; lower than `STANDARD_COST` is for tests.
+
+        Raises:
+            KeyMissing: there is no copy.
+            InvalidInput: it is damaged, or something is there already.
+            WrongPassphrase: the passphrase does not open it.
+        """
+        kept = decoded(SealedFile.unsealed(backup, passphrase), backup)
+        state = replace(kept, next_index=None)
+        return cls(SealedFile.create(path, state.encode(), passphrase, cost=cost))
+
+    def back_up(self, path: Path) -> None:
+        """Copy its file, under the passphrase it has.
+
+        Raises:
+            InvalidInput: something is there already, or it cannot be written there.
+        """
+        self._file.copy(path)
+
     @property
     def path(self) -> Path:
         """Where its file is."""
@@ -137,8 +169,7 @@ class Wallet:
                 never used.
         """
         return self._change(
-            lambda state: _with_new(
-                state,
+            lambda state: state.with_new(
                 self._seed.account(state.fresh_index()).address,
                 Origin.DERIVED,
                 steward,
@@ -167,7 +198,7 @@ class Wallet:
         """
 
         def step(state: WalletState) -> tuple[WalletState, WalletAccount]:
-            state, new = _with_new(state, signer.address, Origin.IMPORTED, steward, gatekeeper)
+            state, new = state.with_new(signer.address, Origin.IMPORTED, steward, gatekeeper)
             keys = {**state.imported, signer.address: signer.unsafe_key()}
             return replace(state, imported=keys), new
 
@@ -197,7 +228,7 @@ class Wallet:
             for each in state.accounts:
                 if each.account == account and each.origin is Origin.RECOVERED:
                     return state, each
-            return _with_new(state, account, Origin.RECOVERED, steward, gatekeeper)
+            return state.with_new(account, Origin.RECOVERED, steward, gatekeeper)
 
         return self._change(step)
 
@@ -354,11 +385,11 @@ class Wallet:
         return self._seed.controller(held.index, held.rotations)
 
     def _state(self) -> WalletState:
-        return _decode(self._file.read(), self.path)
+        return decoded(self._file.read(), self.path)
 
     def _change(self, step: Callable[[WalletState], tuple[WalletState, _T]]) -> _T:
         def on_bytes(before: bytes) -> tuple[bytes, _T]:
-            state, result = step(_decode(before, self.path))
+            state, result = step(decoded(before, self.path))
             return state.encode(), result
 
         return self._file.change(on_bytes)
@@ -366,29 +397,3 @@ class Wallet:
     def __repr__(self) -> str:
         """Say where it is, never what it holds."""
         return f"Wallet({str(self.path)!r})"
-
-
-def _with_new(
-    state: WalletState,
-    account: Address,
-    origin: Origin,
-    steward: Address | None,
-    gatekeeper: str | None,
-) -> tuple[WalletState, WalletAccount]:
-    new = WalletAccount(
-        index=state.fresh_index(),
-        account=account,
-        origin=origin,
-        steward=steward,
-        gatekeeper=gatekeeper,
-    )
-    return state.with_account(new), new
-
-
-def _decode(data: bytes, path: Path) -> WalletState:
-    try:
-        return WalletState.decode(data)
-    except InvalidDocument as error:
-        raise InvalidInput(
-            f"{path} holds what this version cannot read ({error.problem}): use a newer one"
-        ) from error

@@ -9,6 +9,7 @@ Source: Web3 secret storage definition, version 3.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from eth_account import Account
@@ -24,8 +25,15 @@ from pydantic import (
 
 from medaccord.core.errors import InvalidIdentifier, InvalidInput
 from medaccord.core.identifiers import Address, address
+from medaccord.keys.files import read_private
 from medaccord.keys.passphrase import Passphrase
-from medaccord.keys.sealed_key import STANDARD_COST, check_scrypt, damaged, wrong_passphrase
+from medaccord.keys.sealed_key import (
+    MAX_DOCUMENT_BYTES,
+    STANDARD_COST,
+    check_scrypt,
+    damaged,
+    wrong_passphrase,
+)
 from medaccord.keys.signer import LocalSigner
 
 _MOST_ITERATIONS = 10_000_000
@@ -148,6 +156,20 @@ def decrypted(data: bytes, passphrase: Passphrase, *, where: str) -> LocalSigner
             " restore it from its backup"
         )
     return signer
+
+
+def signer_of(path: Path, passphrase: Passphrase) -> LocalSigner:
+    """The signer whose key is in a file of this user's.
+
+    Raises:
+        InvalidInput: the file cannot be read, is open to others, or as `decrypted`.
+        WrongPassphrase: the passphrase does not open it.
+    """
+    try:
+        data = read_private(path, limit=MAX_DOCUMENT_BYTES, what="the key file")
+    except OSError as error:
+        raise InvalidInput(f"the key file {path} cannot be read: {error.strerror}") from error
+    return decrypted(data, passphrase, where=str(path))
 
 
 def _address(text: str, where: str) -> Address:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -244,15 +245,21 @@ class WalletState:
             )
         return self.next_index
 
-    def with_account(self, new: WalletAccount) -> Self:
-        """This with one more account, whose index is the next one.
+    def with_new(
+        self, account: Address, origin: Origin, steward: Address | None, gatekeeper: str | None
+    ) -> tuple[Self, WalletAccount]:
+        """This with one more account, at the next index, and that account.
 
         Raises:
-            InvalidInput: the account is here already.
+            InvalidInput: the account is here already; or as `fresh_index`.
         """
-        if any(each.account == new.account for each in self.accounts):
-            raise InvalidInput(f"the wallet holds {new.account} already")
-        return replace(self, accounts=(*self.accounts, new), next_index=new.index + 1)
+        index = self.fresh_index()
+        if any(each.account == account for each in self.accounts):
+            raise InvalidInput(f"the wallet holds {account} already")
+        new = WalletAccount(
+            index=index, account=account, origin=origin, steward=steward, gatekeeper=gatekeeper
+        )
+        return replace(self, accounts=(*self.accounts, new), next_index=index + 1), new
 
     def with_changed(self, changed: WalletAccount) -> tuple[Self, WalletAccount]:
         """This with an account in the place of what was known of it, and that account."""
@@ -289,6 +296,20 @@ class WalletState:
     def __repr__(self) -> str:
         """Say what it is, never what it holds."""
         return "WalletState(…)"
+
+
+def decoded(data: bytes, path: Path) -> WalletState:
+    """What a wallet's file holds, as `WalletState.encode` wrote it.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    try:
+        return WalletState.decode(data)
+    except InvalidDocument as error:
+        raise InvalidInput(
+            f"{path} holds what this version cannot read ({error.problem}): use a newer one"
+        ) from error
 
 
 def _origin(text: str) -> Origin:

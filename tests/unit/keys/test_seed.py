@@ -41,6 +41,11 @@ def test_phrase_is_read_when_typed_in_a_persons_way() -> None:
     assert Seed.parse(typed).account(0).address == ACCOUNTS[0]
 
 
+def test_phrase_is_read_when_its_words_are_numbered() -> None:
+    numbered = " ".join(f"{at}. {word}" for at, word in enumerate(WORDS.split(), start=1))
+    assert Seed.parse(numbered).unsafe_words() == WORDS
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -54,6 +59,23 @@ def test_phrase_is_read_when_typed_in_a_persons_way() -> None:
 )
 def test_phrase_is_refused_when_a_word_is_wrong(words: str) -> None:
     with pytest.raises(InvalidInput, match="no seed phrase"):
+        Seed.parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            WORDS.removesuffix(" junk"),
+            "11 of them, and a phrase has 12, 15, 18, 21 or 24",
+        ),
+        (WORDS.replace("junk", "jnuk"), "the spelling of word 12, which no list"),
+        (WORDS.replace("test test test ", "tset test tets ", 1), "the spelling of word 1, 3,"),
+        (WORDS.replace("junk", "joke"), "one of them is another than it should be"),
+    ],
+)
+def test_refusal_tells_which_word_is_wrong_and_not_what_it_is(words: str, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
         Seed.parse(words)
 
 

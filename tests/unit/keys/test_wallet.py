@@ -74,6 +74,41 @@ def test_wallet_is_refused_when_the_passphrase_is_wrong(
         Wallet.open(path, another)
 
 
+def test_wallet_comes_back_from_a_copy_and_gives_nothing_until_it_is_settled(
+    wallet: Wallet, tmp_path: Path, passphrase: Passphrase
+) -> None:
+    held = wallet.import_account(LocalSigner.create())
+    wallet.back_up(tmp_path / "copy")
+    again = Wallet.put_back(tmp_path / "copy", tmp_path / "again", passphrase, cost=CHEAP)
+    assert again.signer(held.account).address == held.account
+    with pytest.raises(InvalidInput, match="restore the wallet from the chain first"):
+        again.new_account()
+    again.settle((), next_index=0)
+    assert again.new_account().index == held.index + 1
+    assert not list(tmp_path.glob(".copy*"))
+
+
+def test_copy_of_a_wallet_is_refused_when_something_is_there(wallet: Wallet, path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is there already: name another file"):
+        wallet.back_up(path)
+
+
+def test_copy_of_a_wallet_is_refused_when_its_folder_is_not_there(
+    wallet: Wallet, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="copy cannot be written: No such file or directory"):
+        wallet.back_up(tmp_path / "none" / "copy")
+
+
+def test_wallet_does_not_come_back_from_a_copy_when_the_passphrase_is_wrong(
+    wallet: Wallet, tmp_path: Path, another: Passphrase
+) -> None:
+    wallet.back_up(tmp_path / "copy")
+    with pytest.raises(WrongPassphrase, match="does not open"):
+        Wallet.put_back(tmp_path / "copy", tmp_path / "again", another, cost=CHEAP)
+    assert not (tmp_path / "again").exists()
+
+
 def test_wallet_is_missing_when_there_is_none(path: Path, passphrase: Passphrase) -> None:
     with pytest.raises(KeyMissing, match="there is no wallet at"):
         Wallet.open(path, passphrase)
