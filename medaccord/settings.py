@@ -31,7 +31,7 @@ from medaccord.core.identifiers import Address, Digest, address, hex_digest
 from medaccord.core.masking import masked
 from medaccord.core.sign_in import DOMAIN
 
-__all__ = ["HOME", "Origin", "Setting", "Settings"]
+__all__ = ["HOME", "Origin", "Setting", "Settings", "own_record"]
 
 HOME: Final = Path(typer.get_app_dir("medaccord"))
 """The program's own folder of this user, where everything is unless it is said otherwise."""
@@ -42,6 +42,15 @@ _SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 # Shown with their secrets masked, and never quoted in an error.
 _ADDRESSES: Final = ("rpc_url", "database_url", "heads_url")
+
+
+def own_record(genesis_hash: Digest) -> Path:
+    """The file in this user's own folder with the record of the deployment on a chain.
+
+    Args:
+        genesis_hash: hash of the chain's first block.
+    """
+    return HOME / "deployments" / f"{hex_digest(genesis_hash)}.json"
 
 
 class Origin(Enum):
@@ -305,7 +314,19 @@ class Settings(BaseSettings):
         Args:
             genesis_hash: of the chain; it names the file where none is set.
         """
-        return self.record or HOME / "deployments" / f"{hex_digest(genesis_hash)}.json"
+        return self.record or own_record(genesis_hash)
+
+    def require_chain(self, chain_id: int) -> None:
+        """Refuse a node of another chain than the one that is set.
+
+        Raises:
+            InvalidSetting: another one is set.
+        """
+        if self.chain_id not in (None, chain_id):
+            raise InvalidSetting(
+                f"the node is on chain {chain_id}, and MEDACCORD_CHAIN_ID says {self.chain_id}:"
+                " name the node or the chain that is meant"
+            )
 
     def describe(self) -> tuple[Setting, ...]:
         """Each setting with where it is from, secrets masked, in the order of this class."""

@@ -14,11 +14,13 @@ from ape.cli import ConnectedProviderCommand
 from eth_account.messages import encode_defunct
 from web3 import Web3
 
-from medaccord.chain.deployment import Contracts, Deployment, connect
+from medaccord.chain.deployment import Contracts
 from medaccord.chain.network import Network
 from medaccord.chain.sender import Receipt, Sender
+from medaccord.cli.ending import one_line
 from medaccord.client import ActionReceipt
-from medaccord.core.errors import InvalidInput, InvalidSetting, MedaccordError, TransportError
+from medaccord.client.connecting import contracts_on
+from medaccord.core.errors import InvalidInput, MedaccordError, TransportError
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.typed_data import TypedData
 from medaccord.settings import Settings
@@ -131,17 +133,13 @@ def connected() -> Network:
     Raises:
         InvalidSetting: It is on another chain than MEDACCORD_CHAIN_ID says.
     """
-    web3, wanted = networks.provider.web3, _settings().chain_id
+    web3 = networks.provider.web3
     if networks.provider.name == _APES_OWN:
         from scripts._own_network import OwnNode  # loads an EVM, which takes its time
 
         web3 = Web3(OwnNode(web3.provider), middleware=())
     network = Network(web3)
-    if wanted not in (None, network.chain_id):
-        raise InvalidSetting(
-            f"Ape is connected to chain {network.chain_id}, and MEDACCORD_CHAIN_ID says {wanted}:"
-            " name the network that is meant with --network"
-        )
+    _settings().require_chain(network.chain_id)
     return network
 
 
@@ -160,7 +158,7 @@ def contracts_of(record: Path | None) -> Contracts:
             "no contracts are on Ape's own test network, which begins anew in every process: start"
             " `medaccord node` and name it with --network ethereum:local:http://127.0.0.1:8545"
         )
-    return connect(network, Deployment.load(path))
+    return contracts_on(network, path)
 
 
 def sender_of(account: AccountAPI, network: Network) -> Sender:
@@ -178,8 +176,6 @@ def report(what: str, receipt: Receipt | ActionReceipt) -> None:
 
 def printable(text: str) -> str:
     """Text that somebody else may have written, for a terminal."""
-    from medaccord.cli.ending import one_line  # loads the whole command line
-
     return one_line(text)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from medaccord.chain.network import Network
-from medaccord.cli import own_accounts
+from medaccord.cli import own_accounts, rotating
 from medaccord.cli.options import RecordOption, RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
@@ -170,25 +170,50 @@ def show(
 
 @app.command("backup")
 def backup(
-    account: AccountArgument,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What to write, or the folder to write it in.")
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[ADDRESS] FILE",
+            help="The account, without --in-wallet; what to write, or the folder to write it in.",
+        ),
     ],
+    in_wallet: InWalletOption = False,
+    wallet: WalletOption = None,
     keystore: KeystoreOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the encrypted key of an account, once it is seen to open, under the same passphrase."""
+    """Copy the encrypted key of an account, or a whole wallet, once it is seen to open.
+
+    The copy is under the same passphrase; `restore` takes it.
+    """
     refuse_both(passphrase_file, passphrase_fd)
+    *named, file = places
+    if in_wallet:
+        if named:
+            raise InvalidInput("a wallet is copied whole: name what to write alone")
+        flags = {
+            "wallet": wallet,
+            "passphrase_file": passphrase_file,
+            "passphrase_fd": passphrase_fd,
+        }
+        own_accounts.back_up_wallet(flags, Path(file), as_json=as_json)
+        return
+    if len(named) != 1:
+        raise InvalidInput("name the account and what to write; or say --in-wallet")
     settings = Settings.load(keystore=keystore, passphrase_file=passphrase_file)
-    store, wanted = Keystore(settings.keystore), address(account)
-    source = store.file(wanted)
+    store, wanted = Keystore(settings.keystore), address(named[0])
+    source, target = store.file(wanted), Path(file)
     given = passphrase(wanted, file=settings.passphrase_file, descriptor=passphrase_fd)
     store.unlock(wanted, given)
     content = files.read_private(source, limit=_MOST_BYTES, what="the key file")
-    copy = file / source.name if file.is_dir() else file
-    if not files.write_once(copy, content):
+    copy = target / source.name if target.is_dir() else target
+    try:
+        is_written = files.write_once(copy, content)
+    except OSError as error:
+        raise InvalidInput(f"{copy} cannot be written: {error.strerror}") from error
+    if not is_written:
         raise InvalidInput(f"{copy} is there already: name another file")
     say(
         {"account": wanted, "file": str(copy)},
@@ -203,7 +228,7 @@ def restore(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="What `backup` wrote, or a file of another wallet, such as geth's.",
+            help="What `backup` wrote, or a key's file of another program, such as geth's.",
         ),
     ] = None,
     in_wallet: InWalletOption = False,
@@ -229,17 +254,24 @@ def restore(
     keystore: KeystoreOption = None,
     passphrase_file: FileOption = None,
     passphrase_fd: DescriptorOption = None,
+    file_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file-passphrase-file",
+            metavar="FILE",
+            help="With --in-wallet: the passphrase of a key's file, where it is another one.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take the key of an account from its backup; or a whole wallet from its phrase and the chain.
 
     With --in-wallet, every account, relationship and consent is found again, whatever any device
-    held before; a wallet that is there is brought up to date.
+    held before; a wallet that is there is brought up to date. With a FILE, a wallet's backup is put
+    back where there is no wallet, and an account whose key it holds is taken into the one there is.
     """
     refuse_both(passphrase_file, passphrase_fd)
     if in_wallet:
-        if file is not None:
-            raise InvalidInput("a wallet comes back from its phrase, not from a file of a key")
         flags = {
             "rpc_url": rpc_url,
             "record": record,
@@ -248,7 +280,12 @@ def restore(
             "passphrase_file": passphrase_file,
             "passphrase_fd": passphrase_fd,
         }
-        own_accounts.restore_wallet(flags, phrase_file, as_json=as_json)
+        if file is None:
+            own_accounts.restore_wallet(flags, phrase_file, as_json=as_json)
+            return
+        if phrase_file is not None:
+            raise InvalidInput("give either a FILE or --phrase-file, not both")
+        own_accounts.take_in(flags, file, file_passphrase_file, as_json=as_json)
         return
     if file is None:
         raise InvalidInput("from what? Name the file of a key, or say --in-wallet")
@@ -264,7 +301,7 @@ def restore(
     )
 
 
-app.command("rotate")(own_accounts.rotate)
+app.command("rotate")(rotating.rotate)
 
 
 def _name(account: Address, settings: Settings) -> str:

@@ -17,9 +17,10 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from medaccord.chain.deployment import Contracts, Deployment, connect
-from medaccord.chain.network import Network
+from medaccord.chain.deployment import Contracts
 from medaccord.chain.sender import Sender
+from medaccord.cli.handed_over import handing_over_told
+from medaccord.cli.network import contracts_of
 from medaccord.cli.passphrases import passphrase, refuse_both
 from medaccord.cli.refusals import explained
 from medaccord.client import Consortium, Patient, Provider
@@ -31,9 +32,10 @@ from medaccord.settings import Settings
 
 Flags: TypeAlias = Mapping[str, Any]
 """Settings by name, as the command line has them, None where one was not given; and beside them
-`passphrase_fd`, `for_account`, `payer` and `payer_passphrase_file`, which are no settings."""
+`passphrase_fd`, `for_account`, `payer`, `payer_passphrase_file` and `in_wallet`, which are no
+settings."""
 
-_BESIDE: Final = ("passphrase_fd", "for_account", "payer", "payer_passphrase_file")
+_BESIDE: Final = ("passphrase_fd", "for_account", "payer", "payer_passphrase_file", "in_wallet")
 _PANEL: Final = "Who acts, and where"
 _WHICH_GATEKEEPER: Final = (
     "which gatekeeper? Name its address with --gatekeeper or MEDACCORD_GATEKEEPER"
@@ -94,7 +96,9 @@ _GATEKEEPER: Final[dict[str, Any]] = {
 _PAYER: Final[dict[str, Any]] = {
     "payer": Annotated[
         str | None,
-        _option("--payer", "ADDRESS", "Account of the keystore that pays for the transaction."),
+        _option(
+            "--payer", "ADDRESS", "Account of the keystore that pays where no gatekeeper relays it."
+        ),
     ],
     "payer_passphrase_file": Annotated[
         Path | None,
@@ -139,7 +143,7 @@ acts = _taking(_GATEKEEPER, _CHAIN, _KEY)
 """For a command at a gatekeeper."""
 
 acts_and_pays = _taking(_GATEKEEPER, _CHAIN, _KEY, _PAYER)
-"""For a command of a patient that no gatekeeper relays."""
+"""For a command of a patient that a gatekeeper may not relay, or not for that account."""
 
 
 # --- What they come to ---
@@ -177,21 +181,10 @@ def connected(flags: Flags) -> Contracts:
     """The contracts of the deployment that the settings name, checked.
 
     Raises:
-        InvalidSetting: a setting is malformed, or the node is on another chain than is set.
-        MedaccordError: as `Network.connect`, `Deployment.load` and `connect`.
+        InvalidSetting: a setting is malformed.
+        MedaccordError: as `contracts_of`.
     """
-    settings = settings_of(flags)
-    network = Network.connect(
-        settings.rpc_url,
-        confirmations=settings.confirmations,
-        block_period=settings.block_period,
-    )
-    if settings.chain_id not in (None, network.chain_id):
-        raise InvalidSetting(
-            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
-            f" {settings.chain_id}: name the node or the chain that is meant"
-        )
-    return connect(network, Deployment.load(settings.record_of(network.genesis_hash)))
+    return contracts_of(settings_of(flags))
 
 
 @contextmanager
@@ -219,8 +212,11 @@ def patient_of(flags: Flags, actor: Actor, contracts: Contracts) -> Iterator[Pat
     where = settings_of(flags).gatekeeper or (actor.held.gatekeeper if actor.held else None)
     if where is None:
         raise InvalidSetting(_WHICH_GATEKEEPER)
-    sender = payer(flags, contracts)
-    with Patient(actor.signer, contracts, where, account=actor.account, sender=sender) as patient:
+    sender, account, by = payer(flags, contracts), actor.account, actor.signer.address
+    with (
+        Patient(actor.signer, contracts, where, account=account, sender=sender) as patient,
+        handing_over_told(account, by, contracts, is_own=actor.held is not None),
+    ):
         yield patient
 
 
@@ -344,7 +340,8 @@ class _Opener:
 
 def _actor(settings: Settings, flags: Flags, opener: _Opener) -> Actor:
     named = None if settings.account is None else address(settings.account)
-    if named is not None and named in Keystore(settings.keystore).addresses():
+    kept = () if flags.get("in_wallet") else Keystore(settings.keystore).addresses()
+    if named is not None and named in kept:
         signer = Keystore(settings.keystore).unlock(named, opener.of(named))
         return Actor(signer=signer, account=_acted_for(flags) or named)
     if not settings.wallet.exists():

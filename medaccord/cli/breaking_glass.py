@@ -22,7 +22,7 @@ from medaccord.cli.acting import (
     connected,
 )
 from medaccord.cli.disclosures import keep, kept
-from medaccord.cli.done import say_done
+from medaccord.cli.done import say_done, waiting
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in
 from medaccord.client import OpenedEmergency, Patient, Provider, SeenEmergency
@@ -49,7 +49,7 @@ def match(
         ),
     ],
     certain: Annotated[
-        bool, typer.Option("--certain", help="Take identifiers alone for sure.")
+        bool, typer.Option("--certain", help="Go by identifiers alone, not by name and birth.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +77,7 @@ def open_(
     """Open emergency access to a patient's records; the patient is told, and may close it."""
     whom = address(patient)
     folder = program.HOME / "undisclosed"
-    with acting_provider(flags) as provider:
+    with acting_provider(flags) as provider, waiting():
         sent = provider.emergency.open(whom, reason, timedelta(minutes=minutes), wait=False)
         file = keep(sent, folder)
         try:
@@ -138,7 +138,7 @@ def list_(
     Which of the two, the account says. Both come from the chain, ended ones included; why it was
     opened, the gatekeeper tells the patient.
     """
-    with acting_patient(flags) as acting:
+    with acting_patient(flags) as acting, waiting():
         contracts = connected(flags)
         if organisation_of(contracts, acting.account)["admitted"]:
             found = _opened_by(contracts, acting.account)

@@ -12,9 +12,9 @@ from typing import Final
 
 import httpx
 
-from medaccord.chain.deployment import Deployment, connect
 from medaccord.chain.network import Network
 from medaccord.chain.trust import trusted
+from medaccord.client.connecting import contracts_on
 from medaccord.core.errors import (
     DeploymentMismatch,
     InvalidDeployment,
@@ -117,7 +117,7 @@ class Checks:
             return _untested("deployment", "the node does not answer")
         path = self._settings.record_of(network.genesis_hash)
         try:
-            contracts = connect(network, Deployment.load(path))
+            contracts = contracts_on(network, path)
             members = contracts.call("Registry", "activeMembers")
         except InvalidDeployment as error:
             return _failed(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from medaccord.chain.powers import Power
-from medaccord.cli.acting import Flags, acting_patient, acts
+from medaccord.cli.acting import Flags, acting_patient, acts, acts_and_pays
 from medaccord.cli.done import NoWaitOption, say_done, waiting
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.times import moment
@@ -38,7 +38,7 @@ class PatientPower(StrEnum):
 
 
 @app.command("add")
-@acts
+@acts_and_pays
 def add(
     flags: Flags,
     key: Annotated[str, typer.Argument(metavar="ADDRESS", help="The key that may act.")],
@@ -69,7 +69,7 @@ def add(
 
 
 @app.command("remove")
-@acts
+@acts_and_pays
 def remove(
     flags: Flags,
     key: Annotated[str, typer.Argument(metavar="ADDRESS", help="The key that acts.")],

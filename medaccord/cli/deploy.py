@@ -20,10 +20,10 @@ from medaccord.chain.deployment import (
     FounderAdmission,
 )
 from medaccord.chain.deployment import deploy as deploy_contracts
-from medaccord.chain.network import Network
 from medaccord.chain.powers import Role
 from medaccord.chain.sender import Sender
 from medaccord.cli.account import KeystoreOption
+from medaccord.cli.network import network_of
 from medaccord.cli.options import RpcOption
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.passphrases import DescriptorOption, FileOption, passphrase, refuse_both
@@ -163,12 +163,7 @@ def deploy(
         keystore=keystore,
         passphrase_file=passphrase_file,
     )
-    network = Network.connect(settings.rpc_url)
-    if settings.chain_id not in (None, network.chain_id):
-        raise InvalidSetting(
-            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
-            f" {settings.chain_id}: name the node or the chain that is meant"
-        )
+    network = network_of(settings)
     spans = {
         "recovery_delay": recovery_delay,
         "emergency_delay": emergency_delay,

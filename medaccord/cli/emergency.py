@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from medaccord.cli import breaking_glass
-from medaccord.cli.acting import Flags, acting_patient, acts
-from medaccord.cli.done import NoWaitOption, say_done
+from medaccord.cli.acting import Flags, acting_patient, acts_and_pays
+from medaccord.cli.done import NoWaitOption, say_done, waiting
 from medaccord.cli.output import JsonOption
 from medaccord.core.identifiers import address
 
@@ -26,7 +26,7 @@ app.command("list")(breaking_glass.list_)
 
 
 @app.command("close")
-@acts
+@acts_and_pays
 def close(
     flags: Flags,
     grantee: Annotated[
@@ -37,7 +37,7 @@ def close(
 ) -> None:
     """End an organisation's emergency access, and bar it until you allow it again."""
     whom = address(grantee)
-    with acting_patient(flags) as patient:
+    with acting_patient(flags) as patient, waiting():
         receipt = patient.emergency.close(whom, wait=not no_wait)
     say_done(
         receipt,
@@ -48,28 +48,30 @@ def close(
 
 
 @app.command("forbid")
-@acts
+@acts_and_pays
 def forbid(flags: Flags, no_wait: NoWaitOption = False, as_json: JsonOption = False) -> None:
-    """End all emergency access, and forbid more, also where your life is in danger."""
-    with acting_patient(flags) as patient:
+    """End all emergency access, and forbid any more, even where your life is in danger."""
+    with acting_patient(flags) as patient, waiting():
         receipt = patient.emergency.forbid(wait=not no_wait)
     say_done(receipt, "Nobody can open your records in an emergency now.", as_json=as_json)
 
 
 @app.command("allow")
-@acts
+@acts_and_pays
 def allow(
     flags: Flags,
     grantee: Annotated[
         str | None,
-        typer.Argument(metavar="[ADDRESS]", help="One organisation that was barred; unless, all."),
+        typer.Argument(
+            metavar="[ADDRESS]", help="The organisation; without one, what `forbid` did is undone."
+        ),
     ] = None,
     no_wait: NoWaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Allow emergency access again: to one organisation that was barred, or what was forbidden."""
+    """Undo a ban: that of one organisation, which `close` made, or that of all, by `forbid`."""
     whom = None if grantee is None else address(grantee)
-    with acting_patient(flags) as patient:
+    with acting_patient(flags) as patient, waiting():
         receipt = patient.emergency.allow(whom, wait=not no_wait)
     what = "Emergency access is allowed again" if whom is None else f"{whom} is barred no longer"
     say_done(receipt, f"{what}.", as_json=as_json, grantee=whom)

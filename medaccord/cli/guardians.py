@@ -13,7 +13,7 @@ import typer
 from medaccord.cli.acting import (
     Flags,
     acting,
-    acts,
+    acts_and_pays,
     chosen,
     connected,
     governs,
@@ -64,7 +64,7 @@ def card(
 
 
 @app.command("choose")
-@acts
+@acts_and_pays
 def choose(
     flags: Flags,
     cards: CardsArgument,
@@ -103,7 +103,7 @@ def choose(
 def hand_out(
     flags: Flags, cards: CardsArgument, out: FolderOption, as_json: JsonOption = False
 ) -> None:
-    """Write again what guardians are given, of the guardians in force, to the cards they gave."""
+    """Write again what each guardian in force is given, sealed to the cards that they gave."""
     given = [read_card(each) for each in cards]
     contracts, actor = connected(flags), acting(flags)
     if actor.wallet is None:

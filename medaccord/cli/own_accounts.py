@@ -1,40 +1,34 @@
-"""Accounts of a person's wallet: made, listed, brought back from the phrase, handed to a fresh key.
+"""Accounts of a person's wallet: made, listed, backed up, brought back from phrase or backup.
 
 They are commands of ``medaccord account``.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from medaccord.chain.deployment import Contracts
-from medaccord.cli.acting import (
-    Flags,
-    acting,
-    acts,
-    connected,
-    opened_wallet,
-    patient_of,
-    settings_of,
-)
-from medaccord.cli.done import say_done, waiting
-from medaccord.cli.output import JsonOption, say
+from medaccord.cli.acting import Flags, connected, opened_wallet, settings_of
+from medaccord.cli.output import say
 from medaccord.cli.passphrases import passphrase
 from medaccord.cli.progress import progress_bar
 from medaccord.client.finding_gatekeepers import find_gatekeepers
 from medaccord.client.restored import Restored
 from medaccord.client.restoring import restore as search
 from medaccord.core.errors import InvalidInput
-from medaccord.core.identifiers import Address, address
+from medaccord.core.identifiers import Address
 from medaccord.keys import Seed, Wallet, WalletAccount
 from medaccord.keys.files import destroy, read_private
+from medaccord.keys.sealed_file import MAX_BYTES
+from medaccord.keys.sealed_key import WALLET
+from medaccord.keys.wallet_file import signer_of
 
-_MOST_BYTES = 1024
+_LONGEST_PHRASE = 1024
 """Of a file with a phrase."""
 
 
@@ -121,47 +115,83 @@ def restore_wallet(flags: Flags, phrase_file: Path | None, *, as_json: bool) -> 
             new=True,
         )
         wallet = Wallet.restore(words, settings.wallet, chosen)
+    _settled(wallet, found, as_json=as_json)
+
+
+def _settled(wallet: Wallet, found: Restored, *, as_json: bool) -> None:
+    """Let the wallet know what was found, and say so."""
     wallet.settle(found.for_wallet(), next_index=found.next_index)
     document = _restored(found, wallet)
     lines = [_line(each) for each in wallet.accounts()]
     lines += [f"{each['account']}: {each['problem']}" for each in document["problems"]]
     lines.append(f"{len(found.accounts)} accounts were found up to block {found.block.number}.")
+    if found.accounts and not found.gatekeepers:
+        lines.append(
+            "No gatekeeper was found, so nobody was asked what consents cover: give the command"
+            " again with --gatekeeper, once that one answers."
+        )
+    if not found.accounts:
+        lines.append("Is it the right phrase, and the right network?")
     say(document, lines, as_json=as_json)
 
 
-@acts
-def rotate(
-    flags: Flags,
-    which: Annotated[
-        str | None,
-        typer.Argument(metavar="[ADDRESS]", help="An account of the wallet; else the one there."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hand an account of the wallet to a fresh key of it; the old key may do nothing any more.
+def take_in(flags: Flags, file: Path, file_passphrase: Path | None, *, as_json: bool) -> None:
+    """Take a file into the wallet: the key of one account, or a whole wallet where there is none.
 
-    The account keeps its address, its relationship, its records and its consents.
+    Raises:
+        InvalidInput: the file cannot be read, is damaged, or is a wallet where there is one.
+        WrongPassphrase: the passphrase does not open it.
+        TransportError: it is a wallet, and the node does not answer: nothing was written.
     """
-    if which is not None:
-        flags = {**flags, "account": address(which)}
-    actor, contracts = acting(flags), connected(flags)
-    if actor.wallet is None or actor.held is None:
-        raise InvalidInput(f"{actor.account} is no account of a wallet: it has no key to follow")
-    wallet, account = actor.wallet, actor.account
-    controller = address(contracts.call("Registry", "controllerOf", account))
-    if controller != actor.signer.address:  # an earlier one was stopped before it was noted here
-        wallet.rotated(account, controller)
-        actor = replace(actor, signer=wallet.signer(account))
-    following = wallet.next_signer(account).address
-    with patient_of(flags, actor, contracts) as patient, waiting():
-        receipt = patient.recovery.rotate(following)
-    wallet.rotated(account, following)
-    say_done(
-        receipt,
-        f"{account} is in the hands of a fresh key, {following}.",
+    settings, descriptor = settings_of(flags), flags.get("passphrase_fd")
+    if _is_wallet(file):
+        if settings.wallet.exists():
+            raise InvalidInput(
+                f"{settings.wallet} is there already: leave FILE away to bring it up to date, or"
+                " name another place with --wallet"
+            )
+        contracts = connected(flags)
+        given = passphrase(str(file), file=settings.passphrase_file, descriptor=descriptor)
+        wallet = Wallet.put_back(file, settings.wallet, given)
+        try:
+            found = _searched(wallet.seed, contracts, settings.gatekeeper)
+        except BaseException:
+            wallet.path.unlink()
+            raise
+        _settled(wallet, found, as_json=as_json)
+        return
+    wallet = opened_wallet(flags)
+    given = passphrase(
+        str(file),
+        file=file_passphrase or settings.passphrase_file,
+        descriptor=None if file_passphrase else descriptor,
+    )
+    made = wallet.import_account(signer_of(file, given), gatekeeper=settings.gatekeeper)
+    say(
+        {**_told(made), "wallet": str(wallet.path)},
+        [
+            made.account,
+            "Your phrase brings it back once `medaccord account rotate --in-wallet"
+            f" {made.account}` has handed it to a key of yours.",
+        ],
         as_json=as_json,
-        account=account,
-        controller=following,
+    )
+
+
+def back_up_wallet(flags: Flags, to: Path, *, as_json: bool) -> None:
+    """Copy the wallet's file, once it is seen to open, under the same passphrase.
+
+    Raises:
+        InvalidInput: something is there already.
+        KeyStoreFailed: nothing can be written there.
+    """
+    wallet = opened_wallet(flags)
+    copy = to / wallet.path.name if to.is_dir() else to
+    wallet.back_up(copy)
+    say(
+        {"wallet": str(wallet.path), "file": str(copy)},
+        f"{copy} holds the whole wallet, encrypted. Keep the passphrase elsewhere.",
+        as_json=as_json,
     )
 
 
@@ -172,13 +202,26 @@ def _searched(seed: Seed, contracts: Contracts, gatekeeper: str | None) -> Resto
         return search(seed, contracts, find_gatekeepers(contracts, urls))
 
 
+def _is_wallet(file: Path) -> bool:
+    """Whether a file is a wallet's, by what it says of itself."""
+    try:
+        content = read_private(file, limit=MAX_BYTES, what="the file")
+    except OSError as error:
+        raise InvalidInput(f"the file {file} cannot be read: {error.strerror}") from error
+    try:
+        document = json.loads(content)
+    except ValueError:
+        raise InvalidInput(f"{file} is neither the file of a key nor of a wallet") from None
+    return isinstance(document, dict) and document.get("profile") == WALLET
+
+
 def _phrase(file: Path | None) -> str:
     if file is None:
         if not sys.stdin.isatty():
             raise InvalidInput("there is no terminal to type the phrase on: give --phrase-file")
         return str(typer.prompt("The phrase", hide_input=True, err=True))
     try:
-        return read_private(file, limit=_MOST_BYTES, what="the phrase file").decode()
+        return read_private(file, limit=_LONGEST_PHRASE, what="the phrase file").decode()
     except OSError as error:
         raise InvalidInput(f"the phrase file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -196,6 +239,7 @@ def _restored(found: Restored, wallet: Wallet) -> dict[str, Any]:
         ),
         "emergencies": sum(len(each.emergencies) for each in found.accounts),
         "delegated": list(found.delegated),
+        "gatekeepers": found.gatekeepers,
         "problems": [
             {"account": each.account, "steward": each.steward, "problem": str(each.error)}
             for each in found.problems

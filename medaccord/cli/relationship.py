@@ -27,7 +27,7 @@ from medaccord.client import ActionReceipt, Relationship, RelationshipState
 from medaccord.client.relationships import PatientRelationships, StewardRelationships
 from medaccord.core.documents import instant_text
 from medaccord.core.errors import InvalidInput
-from medaccord.core.identifiers import address
+from medaccord.core.identifiers import Address, address
 
 app = typer.Typer(
     no_args_is_help=True, help="Which hospital keeps records for which patient: both sides."
@@ -61,8 +61,10 @@ def enrol(
     """
     actor = _enrolling(flags)
     with patient_of(flags, actor, connected(flags)) as patient, waiting():
-        receipt = patient.relationships.enrol(code, wait=not no_wait)
         steward = patient.steward
+        if actor.held is not None and not actor.held.used:
+            _check_fresh(patient.relationships, steward)
+        receipt = patient.relationships.enrol(code, wait=not no_wait)
     if actor.wallet is not None and actor.held is not None:
         where = settings_of(flags).gatekeeper
         actor.wallet.used(actor.account, steward=steward, gatekeeper=where)
@@ -103,7 +105,7 @@ def propose(
 
 
 @app.command("accept")
-@acts
+@acts_and_pays
 def accept(
     flags: Flags,
     patient: PatientOption = None,
@@ -122,7 +124,7 @@ def accept(
 
 
 @app.command("decline")
-@acts
+@acts_and_pays
 def decline(
     flags: Flags,
     patient: PatientOption = None,
@@ -141,7 +143,7 @@ def decline(
 
 
 @app.command("end")
-@acts
+@acts_and_pays
 def end(
     flags: Flags,
     patient: PatientOption = None,
@@ -221,6 +223,17 @@ def _enrolling(flags: Flags) -> Actor:
     held = made[0] if made else wallet.new_account(gatekeeper=settings.gatekeeper)
     signer = wallet.signer(held.account)
     return Actor(signer=signer, account=held.account, wallet=wallet, held=held)
+
+
+def _check_fresh(own: PatientRelationships, steward: Address) -> None:
+    """Refuse an account that this wallet never used, and that somebody has: another device did."""
+    for each in own.list():
+        if each.steward != steward:
+            raise InvalidInput(
+                f"{each.patient} is used at {each.steward} already, as by another device with your"
+                " phrase: bring the wallet up to date with `medaccord account restore --in-wallet`,"
+                " and enrol again"
+            )
 
 
 def _told(each: Relationship) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from medaccord.chain.deployment import Contracts, Deployment, connect
-from medaccord.chain.network import Network
+from medaccord.chain.deployment import Contracts
+from medaccord.cli.network import contracts_of
 from medaccord.cli.passphrases import passphrase
 from medaccord.client.directory import organisation_of
 from medaccord.core.errors import InvalidDocument, InvalidSetting
@@ -30,7 +30,7 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
 
     Raises:
         InvalidSetting: a setting is missing or malformed.
-        MedaccordError: as `Gatekeeper.open`, `Deployment.load` and `Keystore.unlock`.
+        MedaccordError: as `contracts_of`, `Gatekeeper.open` and `Keystore.unlock`.
     """
     settings = Settings.load(**flags)
     if settings.account is None:
@@ -39,25 +39,15 @@ def open_gatekeeper(flags: Mapping[str, Any]) -> Iterator[Gatekeeper]:
         )
     account = address(settings.account)
     labels = _labels(settings.label_table)
-    network = Network.connect(
-        settings.rpc_url,
-        confirmations=settings.confirmations,
-        block_period=settings.block_period,
-    )
-    if settings.chain_id not in (None, network.chain_id):
-        raise InvalidSetting(
-            f"the node is on chain {network.chain_id}, and MEDACCORD_CHAIN_ID says"
-            f" {settings.chain_id}: name the node or the chain that is meant"
-        )
-    deployment = Deployment.load(settings.record_of(network.genesis_hash))
+    contracts = contracts_of(settings)
     steward = address(settings.steward) if settings.steward else account
-    _check_steward(connect(network, deployment), steward)
+    _check_steward(contracts, steward)
     opener = passphrase(account, file=settings.passphrase_file, descriptor=None)
     gatekeeper = Gatekeeper.open(
         steward=steward,
         signer=Keystore(settings.keystore).unlock(account, opener),
-        network=network,
-        deployment=deployment,
+        network=contracts.network,
+        deployment=contracts.deployment,
         database_url=settings.database_url,
         keys_folder=settings.keys_folder,
         passphrase=_keys_passphrase(settings),

@@ -17,9 +17,10 @@ from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.relay import relay, send
 from medaccord.client.salts import fresh_salt
 from medaccord.client.session import Session
-from medaccord.core.errors import InvalidRequest
+from medaccord.core.errors import AccessRefused, InvalidRequest, TransportError
 from medaccord.core.identifiers import Address, address
 from medaccord.core.purposes import Purpose
+from medaccord.core.refusals import Refusal
 from medaccord.core.scopes import Scope
 from medaccord.core.terms import DatePeriod, Terms
 from medaccord.keys.signer import Signer
@@ -56,7 +57,7 @@ class Acting:
             api: The gatekeeper.
             account: The account; the signer's own unless given.
             purpose: What a token is for, where nothing else is said.
-            sender: Pays for what no gatekeeper relays; None where nobody does.
+            sender: Pays for what the gatekeeper does not relay; None where nobody does.
         """
         self.account = account or signer.address
         self.signer = signer
@@ -97,9 +98,23 @@ class Acting:
     def relay(
         self, action: Action, *, terms: Terms | None = None, wait: bool = True
     ) -> ActionReceipt:
-        """Sign an action, and have the gatekeeper send it. Errors as `relay.relay`."""
+        """Sign an action, and have the gatekeeper send it. Errors as `relay.relay`.
+
+        Where the gatekeeper has no such patient, or does not answer, and a sender was named, that
+        one sends it and pays. What was signed counts once, whoever sends it.
+        """
         document = None if terms is None else terms.document()
-        return relay(self.api, self.contracts, action, self.signer, terms=document, wait=wait)
+        if self._sender is None or terms is not None:  # a gatekeeper has to keep the terms
+            return relay(self.api, self.contracts, action, self.signer, terms=document, wait=wait)
+        try:
+            taken = relay(self.api, self.contracts, action, self.signer, wait=False)
+        except AccessRefused as refused:
+            if refused.reason is not Refusal.UNKNOWN_PATIENT:
+                raise
+            return self.send(action, wait=wait)
+        except TransportError:
+            return self.send(action, wait=wait)
+        return taken.wait() if wait else taken
 
     def send(self, action: Action, *, wait: bool = True) -> ActionReceipt:
         """Sign an action, send it and pay for it.

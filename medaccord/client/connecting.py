@@ -9,8 +9,7 @@ from typing import Final
 from medaccord.chain import deployment as deployments
 from medaccord.chain.deployment import Contracts, Deployment
 from medaccord.chain.network import Clock, Network, utc_now
-from medaccord.core.identifiers import hex_digest
-from medaccord.settings import HOME
+from medaccord.settings import own_record
 
 _TIMEOUT: Final = timedelta(seconds=10)
 
@@ -41,7 +40,20 @@ def connect(
         TransportError: No node answers there, or badly.
     """
     network = Network.connect(rpc_url, timeout=timeout, confirmations=confirmations, clock=clock)
-    if not isinstance(deployment, Deployment):
-        default = HOME / "deployments" / f"{hex_digest(network.genesis_hash)}.json"
-        deployment = Deployment.load(default if deployment is None else Path(deployment))
-    return deployments.connect(network, deployment)
+    if isinstance(deployment, Deployment):
+        return deployments.connect(network, deployment)
+    return contracts_on(network, None if deployment is None else Path(deployment))
+
+
+def contracts_on(network: Network, record: Path | None = None) -> Contracts:
+    """The contracts of a record, checked against the chain that a network is.
+
+    Args:
+        network: The chain.
+        record: The file; unless given, `settings.own_record` of this very chain.
+
+    Raises:
+        DeploymentMismatch: And the rest, as `connect`.
+    """
+    path = own_record(network.genesis_hash) if record is None else record
+    return deployments.connect(network, Deployment.load(path))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import httpx
 
 from medaccord.chain import events
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
-from medaccord.client.directory import Directory
+from medaccord.client.directory import Directory, steward_of
 from medaccord.client.gatekeeper_api import GatekeeperApi
 from medaccord.client.history import events_about
 from medaccord.core.errors import MedaccordError
@@ -25,7 +26,8 @@ def find_gatekeepers(
 
     Args:
         contracts: From `medaccord.connect`.
-        urls: Addresses of gatekeepers whose directories are asked, the first that knows counts.
+        urls: Addresses of gatekeepers whose directories are asked, the first that knows counts;
+            each stands for its own steward where no profile tells another address.
         http: The client to send with, which stays open; one of its own unless given.
 
     Raises:
@@ -45,6 +47,9 @@ def find_gatekeepers(
                 if profile.gatekeeper is not None:
                     found[steward] = profile.gatekeeper
                     break
+        for api in apis:
+            with suppress(MedaccordError):  # whose it is where no profile tells: as it was named
+                found.setdefault(steward_of(api, contracts), api.url)
         return found
     finally:
         for api in apis:

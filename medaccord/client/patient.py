@@ -61,8 +61,9 @@ class Patient(Visitor):
             contracts: From `medaccord.connect`.
             gatekeeper: Address of the steward's gatekeeper.
             account: The account; the signer's own unless given.
-            sender: Pays for what no gatekeeper relays: to propose a relationship, and to cancel a
-                recovery. Whoever watches sees who paid.
+            sender: Pays for what the gatekeeper does not relay: to propose a relationship, to
+                cancel a recovery, and whatever else but a consent where the gatekeeper has no such
+                patient, or does not answer. Whoever watches sees who paid.
             http: The client to send with, which stays open; one of its own unless given.
         """
         super().__init__(signer, contracts, gatekeeper, account=account, sender=sender, http=http)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from typing import get_type_hints
 
 import pytest
 
 import medaccord
 from medaccord import client
+from medaccord.client import (
+    ActionReceipt,
+    Consortium,
+    OpenedEmergency,
+    Provider,
+    breaking_glass,
+    consents,
+    delegates,
+    emergency,
+    recovery,
+    relationships,
+)
 
 OF_THE_PACKAGE = ["Consortium", "Patient", "Provider", "__version__", "connect"]
 
@@ -76,6 +90,31 @@ OF_A_SEAT = {
     "propose",
     "withdraw",
 }
+
+# What changes the chain, of each of the classes behind those: nothing else waits for a block.
+CHANGING: dict[type, set[str]] = {
+    relationships.PatientRelationships: {"accept", "decline", "end", "enrol", "propose"},
+    relationships.StewardRelationships: {"accept", "decline", "end", "propose"},
+    consents.PatientConsents: {"grant", "offer", "revoke", "revoke_all"},
+    delegates.Delegates: {"add", "remove"},
+    emergency.PatientEmergency: {"allow", "close", "forbid"},
+    breaking_glass.ProviderEmergency: {"open"},
+    recovery.Recovery: {"cancel", "protect", "rotate"},
+    Provider: {"publish"},
+    Consortium: {"approve", "execute", "withdraw"},
+}
+
+
+@pytest.mark.parametrize("kind", CHANGING, ids=lambda kind: kind.__name__)
+def test_what_changes_the_chain_can_be_waited_for_and_gives_a_receipt(kind: type) -> None:
+    functions = inspect.getmembers(kind, inspect.isfunction)
+    methods = {name: get_type_hints(each) for name, each in functions if name[0] != "_"}
+    given = {name: hints["return"] for name, hints in methods.items() if "wait" in hints}
+    assert given.keys() == CHANGING[kind]
+    assert set(given.values()) <= {ActionReceipt, OpenedEmergency}
+    assert get_type_hints(OpenedEmergency)["receipt"] is ActionReceipt
+    sent = {name for name, hints in methods.items() if ActionReceipt in hints.values()}
+    assert sent <= CHANGING[kind]
 
 
 def public(thing: object) -> set[str]:

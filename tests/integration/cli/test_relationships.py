@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from medaccord.client import RelationshipState
 from medaccord.client.relationships import relationship_of
-from tests.integration.cli.conftest import Owner, Ward
+from medaccord.keys import Passphrase, Wallet
+from tests.e2e.commands import WORDS
+from tests.integration.cli.conftest import LIGHT, Owner, Ward
 
 
 def state(ward: Ward, who: Owner) -> RelationshipState:
@@ -40,6 +44,24 @@ def test_enrolling_is_refused_when_no_gatekeeper_is_named(newcomer: Owner) -> No
     assert newcomer.wallet.accounts() == ()
 
 
+def test_enrolling_is_refused_until_the_wallet_knows_what_another_device_did(
+    newcomer: Owner, ward: Ward, tmp_path: Path
+) -> None:
+    other = Wallet.restore(
+        newcomer.wallet.unsafe_words(), tmp_path / "other", Passphrase(WORDS.encode()), cost=LIGHT
+    )
+    other.settle((), next_index=0)
+    taken = other.new_account().account
+    elsewhere = ward.stage.b
+    with ward.provider(elsewhere) as steward:
+        steward.relationships.propose(taken)
+    person, code = newcomer.person, ward.code()
+    line = person.refused("relationship", "enrol", code, code=2)
+    assert line.startswith(f"{taken} is used at {elsewhere.account} already")
+    person.done("account", "restore", "--in-wallet")
+    assert person.done("relationship", "enrol", code)["account"] != taken
+
+
 def test_patient_declines_what_was_proposed(newcomer: Owner, ward: Ward) -> None:
     newcomer.person.done("relationship", "enrol", ward.code())
     newcomer.person.done("relationship", "decline")
@@ -69,6 +91,18 @@ def test_proposal_of_a_patient_is_paid_by_the_payer_who_is_named(
     assert state(ward, newcomer) is RelationshipState.PROPOSED
     with ward.provider(ward.stage.a) as steward:
         steward.relationships.accept(newcomer.account)
+    assert state(ward, newcomer) is RelationshipState.ACTIVE
+
+
+def test_patient_accepts_with_a_payer_what_the_gatekeeper_relays_for_no_stranger(
+    newcomer: Owner, ward: Ward
+) -> None:
+    account = newcomer.wallet.new_account().account
+    with ward.provider(ward.stage.a) as steward:
+        steward.relationships.propose(account)
+    line = newcomer.person.refused("relationship", "accept")
+    assert line.startswith("unknown-patient: ")
+    newcomer.person.done("relationship", "accept", *newcomer.pays_with())
     assert state(ward, newcomer) is RelationshipState.ACTIVE
 
 

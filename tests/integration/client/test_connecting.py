@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import medaccord
+import medaccord.settings
 from medaccord.chain import Deployment
 from medaccord.chain.rpc_server import RpcServer
-from medaccord.client import Patient, connecting
+from medaccord.client import Patient
 from medaccord.core.errors import DeploymentMismatch, InvalidDeployment, TransportError
 from medaccord.core.identifiers import digest, hex_digest
 from medaccord.demo.stage import Hospital, Stage
@@ -34,7 +35,7 @@ def url(stage: Stage) -> Iterator[str]:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program's folder of its own."""
-    monkeypatch.setattr(connecting, "HOME", tmp_path)
+    monkeypatch.setattr(medaccord.settings, "HOME", tmp_path)
     return tmp_path
 
 

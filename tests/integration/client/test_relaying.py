@@ -41,6 +41,21 @@ def test_receipt_tells_transaction_block_gas_and_events_when_mined(
     assert done.wait() is done
 
 
+def test_revocation_is_sent_by_whoever_pays_when_no_gatekeeper_answers(
+    world: World, stage: Stage
+) -> None:
+    payer = Sender(stage.network, stage.chain.funded_signer())
+    nowhere = "http://127.0.0.1:9"
+    with (
+        Patient(world.patient, stage.contracts, nowhere) as alone,
+        pytest.raises(TransportError, match="no gatekeeper answers"),
+    ):
+        alone.consents.revoke(world.consent)
+    with Patient(world.patient, stage.contracts, nowhere, sender=payer) as paying:
+        done = paying.consents.revoke(world.consent)
+        assert done.event(ConsentRevoked).consent_id == world.consent
+
+
 def test_receipt_is_written_as_json_with_what_each_event_says(
     patient: Patient, world: World
 ) -> None:

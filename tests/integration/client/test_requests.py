@@ -164,9 +164,18 @@ def test_request_is_rejected_when_the_patient_denies_it(
 def test_request_is_inactive_when_it_was_cancelled(
     clinician: Provider, patient: Patient, sent: SentRequest
 ) -> None:
-    clinician.requests.cancel(sent)
+    for _ in range(2):  # one that was taken back stays so
+        clinician.requests.cancel(sent)
     assert patient.inbox.list() == ()
     assert [each.status for each in clinician.requests.list()] == [ConsentStatus.INACTIVE]
+
+
+def test_cancelling_is_refused_when_it_was_denied_before(
+    clinician: Provider, patient: Patient, sent: SentRequest
+) -> None:
+    patient.inbox.deny(received_from(patient))
+    with pytest.raises(InvalidRequest, match="the request is denied"):
+        clinician.requests.cancel(sent)
 
 
 def test_denial_is_refused_when_it_was_cancelled_before(

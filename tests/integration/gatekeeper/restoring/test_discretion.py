@@ -207,12 +207,15 @@ def test_gatekeepers_are_found_by_the_profiles_in_force(
     hospital: LocalSigner,
     clinician: LocalSigner,
 ) -> None:
-    assert find_gatekeepers(contracts, [NOWHERE, desk.url]) == {}
+    assert find_gatekeepers(contracts, [NOWHERE]) == {}
+    named = find_gatekeepers(contracts, [NOWHERE, desk.url])
+    assert named == {hospital.address: desk.url}  # by the one that was named, and no profile
+    public = "https://records.hospital.example"
     profile = OrganisationProfile(
-        account=contracts.account_id(hospital.address), name="Hospital", gatekeeper=desk.url
+        account=contracts.account_id(hospital.address), name="Hospital", gatekeeper=public
     )
     published = actions.publish(contracts, account=hospital.address, key=KEY, profile=profile.hash)
     actions.submit(sender, actions.signed(published, hospital))
     gatekeeper.directory.publish(profile.document())
     found = find_gatekeepers(contracts, [NOWHERE, desk.url])
-    assert found == {hospital.address: desk.url}
+    assert found == {hospital.address: public}
