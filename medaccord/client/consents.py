@@ -316,7 +316,7 @@ class HeldConsents:
         """Look for the organisation."""
         self._acting = acting
 
-    def list(
+    def history(
         self,
         *,
         status: ConsentStatus | None = None,

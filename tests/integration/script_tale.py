@@ -187,7 +187,7 @@ class Tale:
             # To less than was asked for, and for less long.
             narrower = ("--scope", "patient/Observation.rs?category=laboratory", "--days", "7")
             consent = self.answer(at, asked, *narrower)
-            (held,) = at_clinic(at, lambda clinic: list(clinic.consents.list()))
+            (held,) = at_clinic(at, lambda clinic: list(clinic.consents.history()))
             assert (held.consent_id.hex(), held.status) == (consent[2:], ConsentStatus.ACTIVE)
             assert held.expires - held.valid_from == timedelta(days=7)
             read = at_clinic(

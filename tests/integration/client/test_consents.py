@@ -69,13 +69,13 @@ def test_history_is_whole_from_either_end_when_it_is_read_in_pages(
 def test_organisation_sees_the_consents_that_name_it(
     clinician: Provider, patient: Patient, neighbour: Patient, later: ConsentId
 ) -> None:
-    found = list(clinician.consents.list())
+    found = list(clinician.consents.history())
     assert [each.resource_owner for each in found] == [
         *(patient.account, neighbour.account),
         patient.account,
     ]
-    assert list(clinician.consents.list(newest_first=True)) == found[::-1]
-    (active,) = clinician.consents.list(patient=patient.account, status=ConsentStatus.ACTIVE)
+    assert list(clinician.consents.history(newest_first=True)) == found[::-1]
+    (active,) = clinician.consents.history(patient=patient.account, status=ConsentStatus.ACTIVE)
     assert active == found[0]
 
 
