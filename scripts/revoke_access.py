@@ -58,5 +58,5 @@ def cli(
         if everything:
             report("revoked all", acting.consents.revoke_all())
         else:
-            wanted = ConsentId(digest(consent or chosen(acting)))
-            report("revoked", acting.consents.revoke(wanted))
+            wanted = acting.consents.get(ConsentId(digest(consent or chosen(acting))))
+            report("revoked", acting.consents.revoke(wanted.consent_id))

@@ -19,7 +19,7 @@ from medaccord.cli.times import day, moment
 from medaccord.client import Patient, ReceivedRequest
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.errors import InvalidInput, InvalidRequest
-from medaccord.core.identifiers import Address, digest, hex_digest
+from medaccord.core.identifiers import Address, Digest, digest, hex_digest
 from medaccord.core.periods import DatePeriod
 from medaccord.core.purposes import Purpose
 from medaccord.core.sentences import clean_name
@@ -171,17 +171,22 @@ def _meant(
     if sum(each is not None for each in (request, file, link)) != 1:
         raise InvalidInput("which request? Name one of the inbox, or give --file or --link")
     if file is not None:
-        return patient.inbox.receive(handed_in(file, what="the request"))
-    if link is not None:
-        return patient.inbox.receive(link)
-    assert request is not None
-    wanted = digest(request)
+        found = patient.inbox.receive(handed_in(file, what="the request"))
+    elif link is not None:
+        found = patient.inbox.receive(link)
+    else:
+        assert request is not None
+        found = _in_inbox(patient, digest(request))
+    if found.status is not ConsentStatus.PROPOSED:
+        raise InvalidRequest(
+            f"{hex_digest(found.digest)} waits for no answer any more: it is {found.status.value}"
+        )
+    return found
+
+
+def _in_inbox(patient: Patient, wanted: Digest) -> ReceivedRequest:
     for each in patient.inbox.list(None):
         if each.digest == wanted:
-            if each.status is not ConsentStatus.PROPOSED:
-                raise InvalidRequest(
-                    f"{hex_digest(wanted)} waits for no answer any more: it is {each.status.value}"
-                )
             return each
     raise InvalidInput(
         f"no request {hex_digest(wanted)} is in the inbox: `medaccord inbox` shows those that are"

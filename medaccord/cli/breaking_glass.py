@@ -37,6 +37,9 @@ from medaccord.core.purposes import Purpose
 _PAUSES: Final = (1, 2, 4)
 """Seconds before the gatekeeper is told the reason again."""
 
+_MOST_MINUTES: Final = 2**32 // 60
+"""What any deployment could allow."""
+
 
 @acts
 def match(
@@ -70,7 +73,10 @@ def open_(
     patient: Annotated[str, typer.Argument(metavar="ADDRESS", help="The patient's account.")],
     reason: Annotated[EmergencyCode, typer.Option("--reason", help="Why; the patient reads it.")],
     minutes: Annotated[
-        int, typer.Option("--minutes", min=1, help="How long; the deployment bounds it.")
+        int,
+        typer.Option(
+            "--minutes", min=1, max=_MOST_MINUTES, help="How long; the deployment bounds it."
+        ),
     ] = 60,
     as_json: JsonOption = False,
 ) -> None:

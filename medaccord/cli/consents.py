@@ -83,6 +83,7 @@ def revoke(
         if wanted is None:
             receipt = patient.consents.revoke_all(wait=not no_wait)
         else:
+            patient.consents.get(wanted)  # or a mistyped one would be revoked, and nothing ended
             receipt = patient.consents.revoke(wanted, wait=not no_wait)
     what = "Every consent, emergency access and delegation" if wanted is None else "The consent"
     say_done(receipt, f"{what} is over.", as_json=as_json)

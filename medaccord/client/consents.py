@@ -68,13 +68,17 @@ class PatientConsents:
             Its `id` is the consent's.
 
         Raises:
-            InvalidRequest: This is more than was asked for.
+            InvalidRequest: This is more than was asked for, or the request was answered before.
             InvalidScope: A scope is malformed, or not among those granted here.
             InvalidTerms: A label or a record is malformed.
             ContractReverted: The chain refuses.
             AccessRefused: The gatekeeper relays nothing for this account.
             TransportError: The gatekeeper or the node does not answer, or it was not mined in time.
         """
+        if received.status is not ConsentStatus.PROPOSED:
+            raise InvalidRequest(
+                f"the request waits for no answer any more: it is {received.status.value}"
+            )
         request = received.request
         terms = received.narrowed(
             scopes=scopes,

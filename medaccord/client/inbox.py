@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from medaccord.chain import events
 from medaccord.client.acting import Acting
 from medaccord.client.gatekeeper_api import json_object, reading_answer
+from medaccord.client.history import events_about
 from medaccord.client.received import ReceivedRequest, check_request, may_ask, received
 from medaccord.client.request_states import status_of
 from medaccord.client.request_tasks import request_tasks
@@ -61,7 +64,8 @@ class PatientInbox:
         """Take a request that came another way: in a file, by a link or as a QR code.
 
         It is checked like one of the inbox, and can be granted like one. It does not lie there for
-        that: to deny it, do nothing.
+        that: to deny it, do nothing. One that a consent answers which is in force is ACTIVE, so
+        that nobody allows the same twice, and takes back one of the two.
 
         Args:
             carried: Content of the file, the link, or the text of the code.
@@ -88,7 +92,19 @@ class PatientInbox:
             raise VerificationFailed(
                 f"{request.requester} is no active organisation, or {signed.by} may not ask for it"
             )
-        return received(signed, acting, ConsentStatus.PROPOSED)
+        found = received(signed, acting, ConsentStatus.PROPOSED)
+        return replace(found, status=ConsentStatus.ACTIVE) if self._is_granted(found) else found
+
+    def _is_granted(self, found: ReceivedRequest) -> bool:
+        contracts, account = self._acting.contracts, self._acting.account
+        given = events_about(
+            contracts, account, events.ConsentGranted, organisation=found.requestor
+        )
+        return any(
+            contracts.call("Consents", "isActive", account, each.consent_id)
+            for each in given
+            if each.request == found.digest
+        )
 
     def deny(self, request: ReceivedRequest) -> None:
         """Deny a request for good: its organisation sees that, and it awaits no answer any more.

@@ -110,6 +110,8 @@ def test_request_is_granted_when_it_came_as_a_file_or_as_a_link(patient: Owner, 
     domain = ward.contracts.off_chain_domain
     by_file = patient.person.done("grant", "--file", "request.json", "--yes")
     assert by_file["request"] == hex_digest(one.request.digest(domain))
+    again = patient.person.refused("grant", "--link", one.to_link(), "--yes", code=2)
+    assert again.endswith("waits for no answer any more: it is active")
     by_link = patient.person.done("grant", "--link", two.to_link(), "--yes")
     assert by_link["request"] == hex_digest(two.request.digest(domain))
 
@@ -139,6 +141,7 @@ def test_carried_request_is_refused_in_one_line_when_it_was_made_to_somebody_els
         ("consents", "--grantee", "0x12"),
         ("consents", "--status", "proposed"),
         ("revoke",),
+        ("revoke", NONE),
         ("revoke", NONE, "--all"),
         ("revoke", "0x12"),
     ],

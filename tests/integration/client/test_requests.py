@@ -19,6 +19,7 @@ from medaccord.core.errors import (
     TransportError,
     VerificationFailed,
 )
+from medaccord.core.identifiers import ConsentId
 from medaccord.core.purposes import Purpose
 from medaccord.core.refusals import Refusal
 from medaccord.core.request_carriers import SignedRequest
@@ -72,6 +73,18 @@ def test_request_that_was_handed_over_is_granted_like_any_other(
     patient.consents.grant(received)
     assert list(clinician.records.search("MedicationRequest", patient.account))
     assert next(patient.consents.history(newest_first=True)).request == received.digest
+
+
+def test_request_is_not_granted_twice_when_it_comes_again(
+    patient: Patient, drafted: SignedRequest
+) -> None:
+    consent = patient.consents.grant(patient.inbox.receive(drafted.to_file()))
+    again = patient.inbox.receive(drafted.to_link())
+    assert again.status is ConsentStatus.ACTIVE
+    with pytest.raises(InvalidRequest, match="waits for no answer any more: it is active"):
+        patient.consents.grant(again)
+    patient.consents.revoke(ConsentId(consent.id))
+    assert patient.inbox.receive(drafted.to_link()).status is ConsentStatus.PROPOSED
 
 
 def test_request_says_who_asks_whom_for_what_and_how_long(
