@@ -170,13 +170,16 @@ def show(
 
 @app.command("backup")
 def backup(
-    places: Annotated[
-        list[str],
+    what: Annotated[
+        str,
         typer.Argument(
-            metavar="[ADDRESS] FILE",
-            help="The account, without --in-wallet; what to write, or the folder to write it in.",
+            metavar="ADDRESS|FILE", help="The account; with --in-wallet, what to write."
         ),
     ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="What to write, or the folder to write it in."),
+    ] = None,
     in_wallet: InWalletOption = False,
     wallet: WalletOption = None,
     keystore: KeystoreOption = None,
@@ -189,26 +192,25 @@ def backup(
     The copy is under the same passphrase; `restore` takes it.
     """
     refuse_both(passphrase_file, passphrase_fd)
-    *named, file = places
     if in_wallet:
-        if named:
+        if file is not None:
             raise InvalidInput("a wallet is copied whole: name what to write alone")
         flags = {
             "wallet": wallet,
             "passphrase_file": passphrase_file,
             "passphrase_fd": passphrase_fd,
         }
-        own_accounts.back_up_wallet(flags, Path(file), as_json=as_json)
+        own_accounts.back_up_wallet(flags, Path(what), as_json=as_json)
         return
-    if len(named) != 1:
+    if file is None:
         raise InvalidInput("name the account and what to write; or say --in-wallet")
     settings = Settings.load(keystore=keystore, passphrase_file=passphrase_file)
-    store, wanted = Keystore(settings.keystore), address(named[0])
-    source, target = store.file(wanted), Path(file)
+    store, wanted = Keystore(settings.keystore), address(what)
+    source = store.file(wanted)
     given = passphrase(wanted, file=settings.passphrase_file, descriptor=passphrase_fd)
     store.unlock(wanted, given)
     content = files.read_private(source, limit=_MOST_BYTES, what="the key file")
-    copy = target / source.name if target.is_dir() else target
+    copy = file / source.name if file.is_dir() else file
     try:
         is_written = files.write_once(copy, content)
     except OSError as error:
@@ -227,7 +229,7 @@ def restore(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="What `backup` wrote, or a key's file of another program, such as geth's.",
         ),
     ] = None,

@@ -31,7 +31,7 @@ def grant(
     flags: Flags,
     request: Annotated[
         str | None,
-        typer.Argument(metavar="[REQUEST]", help="A request of the inbox, as `inbox` names it."),
+        typer.Argument(metavar="REQUEST", help="A request of the inbox, as `inbox` names it."),
     ] = None,
     file: Annotated[
         Path | None,

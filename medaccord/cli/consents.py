@@ -25,7 +25,7 @@ def consents(
     flags: Flags,
     consent: Annotated[
         str | None,
-        typer.Argument(metavar="[CONSENT]", help="One of them, with what it covers."),
+        typer.Argument(metavar="CONSENT", help="One of them, with what it covers."),
     ] = None,
     status: Annotated[
         ConsentStatus | None,
@@ -66,7 +66,7 @@ def consents(
 def revoke(
     flags: Flags,
     consent: Annotated[
-        str | None, typer.Argument(metavar="[CONSENT]", help="As `consents` names it.")
+        str | None, typer.Argument(metavar="CONSENT", help="As `consents` names it.")
     ] = None,
     every: Annotated[
         bool,

@@ -63,7 +63,7 @@ def allow(
     grantee: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ADDRESS]", help="The organisation; without one, what `forbid` did is undone."
+            metavar="ADDRESS", help="The organisation; without one, what `forbid` did is undone."
         ),
     ] = None,
     no_wait: NoWaitOption = False,

@@ -88,7 +88,7 @@ def fetch(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[TYPE/ID[/VERSION]]", help="One record, or a version of it."),
+        typer.Argument(metavar="TYPE/ID[/VERSION]", help="One record, or a version of it."),
     ] = None,
     search: SearchOption = None,
     everything: Annotated[

@@ -64,7 +64,7 @@ def propose(
     what: Annotated[MotionKind, typer.Argument(metavar="WHAT", help="What to decide.")],
     organisation: Annotated[
         str | None,
-        typer.Argument(metavar="[ADDRESS]", help="Which organisation; not where a wish says so."),
+        typer.Argument(metavar="ADDRESS", help="Which organisation; not where a wish says so."),
     ] = None,
     wish: WishOption = None,
     roles: Annotated[

@@ -160,7 +160,7 @@ def erase(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[TYPE/ID]", help="The record, all its versions.", callback=_text),
+        typer.Argument(metavar="TYPE/ID", help="The record, all its versions.", callback=_text),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="All of the patient, keys included.")
@@ -214,7 +214,7 @@ def hold(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[TYPE/ID]", help="The record; all unless given.", callback=_text),
+        typer.Argument(metavar="TYPE/ID", help="The record; all unless given.", callback=_text),
     ] = None,
     reason: Annotated[
         str,

@@ -36,7 +36,7 @@ def rotate(
     flags: Flags,
     which: Annotated[
         str | None,
-        typer.Argument(metavar="[ADDRESS]", help="The account; else the one there is."),
+        typer.Argument(metavar="ADDRESS", help="The account; else the one there is."),
     ] = None,
     in_wallet: Annotated[
         bool,
