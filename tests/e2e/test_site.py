@@ -36,7 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=SECONDS,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout) == (0, "")
     return made
 
 
