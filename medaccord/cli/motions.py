@@ -13,7 +13,7 @@ from medaccord.chain.actions import Kind, Motion
 from medaccord.chain.deployment import Contracts
 from medaccord.chain.powers import Role
 from medaccord.cli.acting import Flags, acting_member, connected, governs
-from medaccord.cli.done import say_done
+from medaccord.cli.done import say_done, waiting
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in
 from medaccord.cli.times import end_of
@@ -98,8 +98,10 @@ def propose(
         admission=None if wished is None else wished.admission,
         deadline=None if days is None else end_of(None, days, contracts.network.clock()),
     )
+    with waiting():
+        receipt = member.approve(motion)
     say_done(
-        member.approve(motion),
+        receipt,
         f"{hex_digest(motion.id)}: {_words(motion)}. You approved it; others may now.",
         as_json=as_json,
         **_motion(motion),
@@ -131,7 +133,8 @@ def execute(
     found = _found(member, wanted)
     if found.kind is Kind.ADMIT and wished is None:
         raise InvalidInput("to admit takes --wish, the file that `medaccord org wish` wrote")
-    receipt = member.execute(found, admission=None if wished is None else wished.admission)
+    with waiting():
+        receipt = member.execute(found, admission=None if wished is None else wished.admission)
     say_done(receipt, f"Done: {_words(found)}.", as_json=as_json, **_motion(found))
 
 
@@ -143,7 +146,8 @@ def role_names(roles: Role) -> list[str]:
 def _vote(flags: Flags, wanted: Digest, as_json: bool, *, approves: bool) -> None:
     member = acting_member(flags)
     motion = _found(member, wanted)
-    receipt = member.approve(motion) if approves else member.withdraw(motion)
+    with waiting():
+        receipt = member.approve(motion) if approves else member.withdraw(motion)
     approvers, majority = member.approvers(motion), member.has_majority(motion)
     done = "You approved it" if approves else "Your approval is withdrawn"
     enough = ", and that is enough: `medaccord org execute` carries it out" if majority else ""

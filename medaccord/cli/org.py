@@ -19,6 +19,7 @@ from medaccord.cli.acting import (
     looks,
     settings_of,
 )
+from medaccord.cli.done import waiting
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import written
 from medaccord.cli.passphrases import passphrase
@@ -112,7 +113,7 @@ def publish(
 ) -> None:
     """Register a profile unless it is in force already, and bring it to a gatekeeper."""
     profile = read_profile(file)
-    with acting_provider(flags) as provider:
+    with acting_provider(flags) as provider, waiting():
         registered = _in_force(connected(flags), provider.account)
         receipt = None
         if profile.hash == registered:
