@@ -6,6 +6,7 @@ HTTP alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -69,6 +70,10 @@ class Ward:
     def url(self) -> str:
         return self.hospital.url
 
+    def controller(self, account: Address) -> str:
+        """Who controls an account now."""
+        return str(self.contracts.call("Registry", "controllerOf", account))
+
     def code(self) -> str:
         """A one-time code of hospital A, for whoever comes."""
         return self.hospital.gatekeeper.enrolment.issue_code("somebody")
@@ -124,7 +129,12 @@ class Owner:
 
     def pays_with(self) -> tuple[str, str]:
         """A key of the keystore that has money, as an option."""
-        return "--payer", self._keeps(self.ward.stage.chain.funded_signer())
+        payer, eth = self.ward.stage.chain.funded_signer(), self.ward.stage.network.web3.eth
+        ends = time.monotonic() + 30
+        while not eth.get_balance(payer.address):  # a block comes once a second
+            assert time.monotonic() < ends, "no money came"
+            time.sleep(0.05)
+        return "--payer", self._keeps(payer)
 
     def as_hospital(self) -> tuple[str, str]:
         """Hospital A's key in the keystore, as an option."""
