@@ -19,6 +19,7 @@ from medaccord.core.canonical import parse_object
 from medaccord.core.identifiers import Address
 from medaccord.gatekeeper import Gatekeeper
 from medaccord.keys import Keystore, LocalSigner, Passphrase
+from tests.e2e.commands import Person
 from tests.integration.anvil import NEEDS_ANVIL, running
 from tests.integration.ledger_on_anvil import deployed
 
@@ -70,6 +71,13 @@ class Office:
         assert answer.stdout == ""
         assert answer.stderr.count("\n") == 1, answer.stderr
         return answer.returncode, answer.stderr
+
+    def refused_here(self, *arguments: str) -> tuple[int, str]:
+        """Refused before a database is opened, in this process, by the entry that a process has."""
+        ended = Person(home=self.home, settings=self.settings).run("records", *arguments)
+        assert ended.output == ""
+        assert ended.errors.count("\n") == 1, ended.errors
+        return ended.code, ended.errors
 
     def file(self, name: str, content: bytes) -> str:
         (self.home / name).write_bytes(content)
@@ -148,7 +156,7 @@ def test_import_leaves_out_whoever_has_not_accepted_when_a_file_is_of_another(
 def test_import_is_refused_in_one_line_when_a_file_is_damaged(
     office: Office, name: str, content: bytes, told: str
 ) -> None:
-    code, line = office.refused("import", office.file(name, content))
+    code, line = office.refused_here("import", office.file(name, content))
     assert code == 2
     assert told in line
 
@@ -215,7 +223,7 @@ def test_command_is_refused_in_one_line_when_it_does_not_say_what_is_meant(
 def test_command_says_which_setting_is_missing_when_there_is_no_account(office: Office) -> None:
     settings = {**office.settings, "MEDACCORD_ACCOUNT": ""}
     bare = Office(home=office.home, settings=settings, patient=office.patient)
-    code, line = bare.refused("holds")
+    code, line = bare.refused_here("holds")
     assert code == 2
     assert "--account or MEDACCORD_ACCOUNT" in line
 
@@ -245,6 +253,6 @@ def test_lifting_is_refused_in_one_line_when_no_hold_can_have_the_number(office:
 def test_command_is_refused_in_one_line_when_what_is_given_is_no_text(
     office: Office, arguments: tuple[str, ...]
 ) -> None:
-    code, line = office.refused(*arguments)
+    code, line = office.refused_here(*arguments)
     assert code == 2
     assert "is not UTF-8 text" in line
