@@ -20,6 +20,7 @@ import fcntl
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,7 @@ class Reader:
     _shells: dict[str, _Shell] = field(default_factory=dict)
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _servers: list[_Server] = field(default_factory=list)
+    _started: list[_Program] = field(default_factory=list)
 
     def run(self, blocks: Collection[Block]) -> list[str]:
         """Run blocks, one after another; what each said.
@@ -162,7 +164,7 @@ class Reader:
         name = block.told.get("terminal", self.you)
         place = _Place(
             start=self.start or self.home(name),
-            environment=self._environment(name),
+            environment=self._environment(name, typed=block.language != "python"),
             complaints=self.folder / f"{name}.complaints",
         )
         script = self.folder / f"{block.page}-{block.line}"
@@ -177,20 +179,28 @@ class Reader:
             self._shells[name] = _Shell(place)
         return self._shells[name].run(block, script)
 
-    def _environment(self, name: str) -> dict[str, str]:
+    @property
+    def _program(self) -> _Program:
+        if not self._started:
+            self._started.append(_Program())
+        return self._started[0]
+
+    def _environment(self, name: str, *, typed: bool) -> dict[str, str]:
+        """That of a terminal, and of Python where nothing is typed into a shell."""
         kept = {each: text for each, text in os.environ.items() if not each.startswith(OURS)}
         kept |= self.settings
-        return kept | {
-            "HOME": str(self.home(name)),
-            "PATH": f"{_programs(self.folder / 'bin')}:{kept['PATH']}",
-            "PYTHONPATH": str(Path(medaccord.__file__).parents[1]),
-        }
+        if typed:
+            kept["PATH"] = f"{self._program.path}:{kept['PATH']}"
+        package = str(Path(medaccord.__file__).parents[1])
+        return kept | {"HOME": str(self.home(name)), "PYTHONPATH": package}
 
     def _close(self) -> None:
         for terminal in (*self._shells.values(), *self._sessions.values()):
             terminal.close()
         for server in self._servers:
             server.close()
+        for program in self._started:
+            program.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,15 +394,34 @@ def _part(text: str) -> str:
 # --- Processes ---
 
 
-def _programs(folder: Path) -> Path:
-    """A folder for PATH with the program under test, and the Python it is tested with."""
-    if not folder.exists():
-        folder.mkdir()
-        for name, runs in {"medaccord": "-m medaccord", "python": ""}.items():
-            file = folder / name
+class _Program:
+    """A folder for PATH with the program under test, and with the Python it is tested with."""
+
+    def __init__(self) -> None:
+        # A folder of its own: the name of a socket is short.
+        self._folder = Path(tempfile.mkdtemp(prefix="medaccord-page-"))
+        self.path = self._folder / "bin"
+        self.path.mkdir()
+        warm, socket = Path(__file__).with_name("warm_program.py"), self._folder / "socket"
+        programs = {"python": "", "medaccord": f"-I -S '{warm}' ask '{socket}'"}
+        for name, runs in programs.items():
+            file = self.path / name
             file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {runs} "$@"\n', encoding="utf-8")
             file.chmod(0o755)
-    return folder
+        self._process = subprocess.Popen(
+            [sys.executable, str(warm), "serve", str(socket)],
+            env=os.environ | {"PYTHONPATH": str(Path(medaccord.__file__).parents[1])},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def close(self) -> None:
+        _end(self._process)
+        shutil.rmtree(self._folder)
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
