@@ -221,11 +221,15 @@ class Tale:
             file = self.folder / "request.json"
             self.request(at, "--out", str(file))
             consents = [self.grant(at, "--request", str(file))]
-            link = SignedRequest.read(file.read_bytes()).to_link()
-            consents.append(self.grant(at, "--request", link))
+            again = self.run("grant_access", *self.patient(at), "--request", str(file), code=1)
+            assert "waits for no answer any more" in again
+            other = self.folder / "other.json"
+            self.request(at, "--out", str(other))
+            link = SignedRequest.read(other.read_bytes()).to_link()
             wider = ("--request", link, "--scope", "patient/*.rs")
             refused = self.run("grant_access", *self.patient(at), *wider, code=1)
             assert "this is more than was asked for" in refused
+            consents.append(self.grant(at, "--request", link))
             unknown = self.run("grant_access", *self.patient(at), "--request", KEY, code=1)
             assert f"no request {KEY} awaits an answer" in unknown
 
