@@ -231,7 +231,7 @@ class Tale:
             assert "this is more than was asked for" in refused
             consents.append(self.grant(at, "--request", link))
             unknown = self.run("grant_access", *self.patient(at), "--request", KEY, code=1)
-            assert f"no request {KEY} awaits an answer" in unknown
+            assert f"no request {KEY} awaits an answer" in unknown, unknown
 
             self.run("revoke_access", *self.patient(at), "--all")
             for consent in consents:
