@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from medaccord.client.believing import ReleasedRecord
+from medaccord.core.errors import MedaccordError
 from medaccord.core.receipts import SignedReceipt
 
 
@@ -44,16 +45,23 @@ class RecordPages(Iterator[ReleasedRecord]):
         self._included: dict[str, ReleasedRecord] = {}
         self.receipts: tuple[SignedReceipt, ...] = ()
         self.total = 0
+        self._failed: MedaccordError | None = None
         self._waiting: Page | None = self._turn()
-        self._records = self._one_by_one()
+        self._records: Iterator[ReleasedRecord] = iter(())
 
     def __next__(self) -> ReleasedRecord:
         """The next record.
 
         Raises:
             MedaccordError: The next page is refused or does not check; as `ProviderRecords.search`.
+                It is raised again if one goes on: nobody takes what came so far for everything.
         """
-        return next(self._records)
+        while (record := next(self._records, None)) is None:
+            page = self._next_page()
+            if page is None:
+                raise StopIteration
+            self._records = iter(page.records)
+        return record
 
     @property
     def included(self) -> tuple[ReleasedRecord, ...]:
@@ -62,18 +70,21 @@ class RecordPages(Iterator[ReleasedRecord]):
 
     def pages(self) -> Iterator[Page]:
         """Page by page instead: those that were not begun yet."""
-        while True:
-            page, self._waiting = self._waiting or self._turn(), None
-            if page is None:
-                return
+        while (page := self._next_page()) is not None:
             yield page
 
-    def _one_by_one(self) -> Iterator[ReleasedRecord]:
-        for page in self.pages():
-            yield from page.records
+    def _next_page(self) -> Page | None:
+        page, self._waiting = self._waiting or self._turn(), None
+        return page
 
     def _turn(self) -> Page | None:
-        page = next(self._pages, None)
+        if self._failed is not None:
+            raise self._failed
+        try:
+            page = next(self._pages, None)
+        except MedaccordError as error:
+            self._failed = error
+            raise
         if page is not None:
             self.receipts += (page.receipt,)
             self.total = page.total

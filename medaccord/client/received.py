@@ -116,13 +116,13 @@ def check_request(signed: SignedRequest, acting: Acting) -> None:
     """
     request, named = signed.request, acting.contracts.account_id(acting.account)
     if request.patient != named:
-        raise VerificationFailed(f"the inbox of {named} holds a request to {request.patient}")
+        raise VerificationFailed(f"this request is made to {request.patient}, not to {named}")
     message = request.typed(acting.contracts.off_chain_domain)
     try:
         check_signed(acting.network, signed.by, message, signed.signature)
     except SignatureMismatch as error:
         raise SignatureMismatch(
-            f"a request of {request.requester} in the inbox is not signed by {signed.by}"
+            f"this request of {request.requester} is not signed by {signed.by}"
         ) from error
 
 

@@ -140,8 +140,8 @@ def test_inbox_is_refused_when_it_holds_a_request_to_somebody_else(
     with pytest.raises(VerificationFailed) as refused:
         patient.inbox.list()
     assert str(refused.value) == (
-        f"the inbox of {stage.contracts.account_id(patient.account)} holds a request to "
-        f"{stage.contracts.account_id(neighbour.account)}"
+        f"this request is made to {stage.contracts.account_id(neighbour.account)}, "
+        f"not to {stage.contracts.account_id(patient.account)}"
     )
 
 

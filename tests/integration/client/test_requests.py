@@ -100,7 +100,7 @@ def test_request_says_who_asks_whom_for_what_and_how_long(
 def test_request_is_refused_when_it_was_made_to_somebody_else(
     neighbour: Patient, drafted: SignedRequest
 ) -> None:
-    with pytest.raises(VerificationFailed, match="holds a request to"):
+    with pytest.raises(VerificationFailed, match="this request is made to "):
         neighbour.inbox.receive(drafted.to_file())
 
 
