@@ -1,7 +1,9 @@
 """SQLite: one file, one writer, every commit on the disk before it returns."""
 
+import errno
 import os
 import sqlite3
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -75,11 +77,13 @@ def sqlite_engine(url: URL, patience: timedelta) -> Engine:
 def _make(url: URL, path: Path) -> tuple[int, int] | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)  # it may have been there, open to others
-        finally:
-            os.close(descriptor)
+        # Never opened where it is there already: closing it would end the locks that SQLite holds
+        # on it for this process (https://sqlite.org/howtocorrupt.html, 2.2).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.chmod(0o600)  # it may have been there, open to others
     except OSError as error:
         raise StoreFailed(
             sentence_for(url, f"cannot be opened or made ({error.strerror}): see to its folder")

@@ -1,6 +1,8 @@
 """SQLite: settings that last, a file closed to others, and what befalls files."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IMODE
@@ -54,6 +56,31 @@ def test_file_is_closed_to_others_when_it_was_open_to_them(path: Path, url: str)
     path.touch(mode=0o644)
     open_engine(url).dispose()
     assert S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_commit_is_kept_when_the_file_was_opened_twice_and_another_process_ended(
+    path: Path, url: str, engine: Engine
+) -> None:
+    with writing(engine) as connection:
+        add_attempt(connection)
+    open_engine(url).dispose()
+    elsewhere(path, "UPDATE enrolment_attempt SET account = '0x1'")  # it ends, and tidies up
+    with writing(engine) as connection:
+        add_attempt(connection)
+    assert elsewhere(path, "SELECT count(*) FROM enrolment_attempt") == "2"
+
+
+def elsewhere(path: Path, statement: str) -> str:
+    """What a statement gives in another process, which ends."""
+    program = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    row = connection.execute(sys.argv[2]).fetchone()
+connection.close()
+print(*row or ())
+"""
+    asked = [sys.executable, "-c", program, str(path), statement]
+    return subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def test_open_is_refused_when_the_file_is_no_database(path: Path, url: str) -> None:
