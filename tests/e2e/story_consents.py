@@ -46,7 +46,8 @@ def ask_and_allow(cast: Cast, at_a: str) -> str:
     assert allowed["request"] == asked["request"]
     read, left_out = together(
         partial(
-            *(b.does, "records", "fetch", "--search", "Observation", "--patient", at_a),
+            b.does,
+            *("records", "fetch", "--search", "Observation", "--patient", at_a),
             *("--out", b.path("read.ndjson")),
         ),
         partial(b.fails, "records", "list", "--search", "MedicationRequest", "--patient", at_a),
