@@ -48,6 +48,7 @@ class Openings:
         self._engine = base.engine
         self._accounts = base.accounts
         self._ledger = base.ledger
+        self._standing = base.standing
         self._sealer = base.sealer
         self._clock = base.clock
         self._terms: OpenedRows[Terms] = OpenedRows(base.sealer, most_bytes=_OPENED_BYTES)
@@ -62,12 +63,15 @@ class Openings:
 
         Raises:
             AccessRefused: UNKNOWN_PATIENT; NO_CONSENT where the asker is neither its patient nor
-                its grantee, or there is none: the two are not told apart.
+                its grantee, or there is none: the two are not told apart; CHAIN_UNREACHABLE.
             CommitmentMismatch: these are not the terms that were consented to.
             InvalidTerms: they are malformed.
         """
         terms = Terms.parse(document)
         consent = self._ledger.consent(patient, consent_id)
+        if consent is None or consent.grant is None:
+            self._standing.ask_now()  # it may have come since the chain was last asked
+            consent = self._ledger.consent(patient, consent_id)
         if (
             consent is None
             or consent.grant is None
@@ -93,16 +97,16 @@ class Openings:
         """Keep the reason of an emergency access that stands on the chain.
 
         Raises:
-            AccessRefused: UNKNOWN_PATIENT; EMERGENCY_CLOSED where the asker opened no such access.
+            AccessRefused: UNKNOWN_PATIENT; EMERGENCY_CLOSED where the asker opened no such access;
+                CHAIN_UNREACHABLE.
             CommitmentMismatch: this is not the reason that was committed to.
             InvalidInput: it is malformed.
         """
         reason = EmergencyReason.parse(document)
-        opened = {
-            each.emergency_id: each.reason
-            for each in self._ledger.emergencies_of(patient)
-            if each.grantee == session.account
-        }
+        opened = self._emergencies_of(session.account, patient)
+        if emergency not in opened:
+            self._standing.ask_now()  # it may have come since the chain was last asked
+            opened = self._emergencies_of(session.account, patient)
         if emergency not in opened:
             raise AccessRefused(
                 Refusal.EMERGENCY_CLOSED, "you have opened no such emergency access"
@@ -157,6 +161,14 @@ class Openings:
                 hex_digest(emergency): reason.document()
                 for emergency, reason in self.reasons_of(patient, owner).items()
             },
+        }
+
+    def _emergencies_of(self, organisation: Address, patient: Address) -> dict[Digest, Digest]:
+        """Commitments to the reasons of what an organisation opened, by emergency access."""
+        return {
+            each.emergency_id: each.reason
+            for each in self._ledger.emergencies_of(patient)
+            if each.grantee == organisation
         }
 
     def _keep(

@@ -9,7 +9,7 @@ so much a day (`relay_limits`): nobody else can make the steward pay.
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -22,6 +22,7 @@ from medaccord.chain.actions import SignedAction
 from medaccord.chain.powers import Power
 from medaccord.core.blocks import BlockRef
 from medaccord.core.errors import (
+    AccessRefused,
     CommitmentMismatch,
     ContractReverted,
     InvalidRequest,
@@ -210,6 +211,10 @@ class Relay:
             return Relayed(
                 transaction=pending.transaction, block=None, gas_used=None, obeyed=obeyed
             )
+        with suppress(
+            AccessRefused, StoreFailed
+        ):  # it is mined, whether or not the chain answers now
+            self._standing.ask_now()  # who is told so finds it so at the next request
         return Relayed(
             transaction=receipt.transaction,
             block=receipt.block,
