@@ -20,7 +20,6 @@ import fcntl
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from typing import Final
 
 import medaccord
 from tests.e2e.commands import OURS
+from tests.e2e.shown_output import check_said, script_of, shown_in
 
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 600
@@ -48,8 +48,6 @@ _BLOCK: Final = re.compile(
 _TOLD: Final = re.compile(r"^<!-- (\w[\w ]*?)(?:: (.*?))? -->$", re.MULTILINE)
 _KNOWN: Final = {"terminal", "runs on", "needs", "meanwhile"}
 _READY: Final = " answers at http"
-_MARK: Final = "\x1e"
-_END: Final = "\x1f"
 
 _SESSION: Final = """
 import contextlib, sys
@@ -135,7 +133,6 @@ class Reader:
     _shells: dict[str, _Shell] = field(default_factory=dict)
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _servers: list[_Server] = field(default_factory=list)
-    _started: list[_Program] = field(default_factory=list)
 
     def run(self, blocks: Collection[Block]) -> list[str]:
         """Run blocks, one after another; what each said.
@@ -180,17 +177,23 @@ class Reader:
         return self._shells[name].run(block, script)
 
     @property
-    def _program(self) -> _Program:
-        if not self._started:
-            self._started.append(_Program())
-        return self._started[0]
+    def _programs(self) -> Path:
+        """A folder for PATH with the program under test, and with the Python it is tested with."""
+        folder = self.folder / "bin"
+        if not folder.exists():
+            folder.mkdir()
+            for name, runs in {"python": "", "medaccord": "-m medaccord"}.items():
+                file = folder / name
+                file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {runs} "$@"\n', "utf-8")
+                file.chmod(0o755)
+        return folder
 
     def _environment(self, name: str, *, typed: bool) -> dict[str, str]:
         """That of a terminal, and of Python where nothing is typed into a shell."""
         kept = {each: text for each, text in os.environ.items() if not each.startswith(OURS)}
         kept |= self.settings
         if typed:
-            kept["PATH"] = f"{self._program.path}:{kept['PATH']}"
+            kept["PATH"] = f"{self._programs}:{kept['PATH']}"
         package = str(Path(medaccord.__file__).parents[1])
         return kept | {"HOME": str(self.home(name)), "PYTHONPATH": package}
 
@@ -199,8 +202,6 @@ class Reader:
             terminal.close()
         for server in self._servers:
             server.close()
-        for program in self._started:
-            program.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,14 +261,14 @@ class _Shell(_Interpreter):
         self.type("set -eu")
 
     def run(self, block: Block, script: Path) -> str:
-        shown = _shown(block.text) if block.language == "console" else None
-        script.write_text(block.text if shown is None else _script(shown), encoding="utf-8")
+        shown = shown_in(block.text) if block.language == "console" else None
+        script.write_text(block.text if shown is None else script_of(shown), encoding="utf-8")
         errors = f"'{script}.errors'" if shown is None else "&1"
         self.type(f". '{script}' </dev/null >'{script}.out' 2>{errors}")
         self.type("echo done")
         said = self.finish(block, script)
         if shown is not None:
-            _check(shown, said, block.where)
+            check_said(shown, said, block.where)
         return said
 
 
@@ -324,104 +325,7 @@ def taking_turns(name: str) -> Iterator[None]:
         yield
 
 
-# --- What a page shows ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    """A command, and the lines a page shows below it."""
-
-    command: str
-    lines: list[str]
-
-    @property
-    def fails(self) -> bool:
-        return bool(self.lines) and self.lines[-1].startswith("medaccord: ")
-
-
-def _shown(text: str) -> list[_Shown]:
-    found: list[_Shown] = []
-    goes_on = False
-    for line in text.splitlines():
-        if goes_on:
-            found[-1] = _Shown(command=f"{found[-1].command}\n{line}", lines=[])
-        elif line.startswith("$ "):
-            found.append(_Shown(command=line[2:], lines=[]))
-        else:
-            found[-1].lines.append(line)
-        goes_on = line.endswith("\\") and not found[-1].lines
-    return found
-
-
-def _script(shown: list[_Shown]) -> str:
-    """What runs the commands with a mark before what each says, and the code after it."""
-    pieces = []
-    for each in shown:
-        lenient = ("set +e\n", "set -e\n") if each.fails else ("", "")
-        pieces.append(
-            f"printf '{_MARK}'\n{lenient[0]}{each.command}\nprintf '{_END}%s' $?\n{lenient[1]}"
-        )
-    return "".join(pieces)
-
-
-def _check(shown: list[_Shown], said: str, where: str) -> None:
-    answers = [each.rpartition(_END) for each in said.split(_MARK)[1:]]
-    assert len(answers) == len(shown), f"{where}\n{said}"
-    for each, (answer, _, code) in zip(shown, answers, strict=True):
-        assert (code != "0") == each.fails, f"{where}: {each.command}\n{answer}"
-        pattern = "".join(map(_pattern, each.lines))
-        assert re.fullmatch(pattern, answer), f"{where}: {each.command}\n{answer}"
-
-
-def _pattern(line: str) -> str:
-    """What a line that a page shows stands for.
-
-    A line of `…` alone stands for any lines, and `…` in a line for anything there. Every address
-    and hash is another each time, and so are days and times.
-    """
-    if line.strip() == "…":
-        return r"(?:.*\n)*"
-    return r"\s+".join(map(_part, re.split(r"\t| {2,}", line))) + r"\n"
-
-
-def _part(text: str) -> str:
-    pattern = re.escape(text).replace("…", ".*")
-    pattern = re.sub(r"0x(?:[0-9a-fA-F]+|\.\*)", "0x[0-9a-fA-F]+", pattern)
-    pattern = re.sub(r"\d{4}\\-\d\d\\-\d\d", r"\\d{4}-\\d\\d-\\d\\d", pattern)
-    return re.sub(r"\d\d:\d\d(?::\d\d)?", r"\\d\\d:\\d\\d(?::\\d\\d)?", pattern)
-
-
 # --- Processes ---
-
-
-class _Program:
-    """A folder for PATH with the program under test, and with the Python it is tested with."""
-
-    def __init__(self) -> None:
-        # A folder of its own: the name of a socket is short.
-        self._folder = Path(tempfile.mkdtemp(prefix="medaccord-page-"))
-        self.path = self._folder / "bin"
-        self.path.mkdir()
-        warm, socket = Path(__file__).with_name("warm_program.py"), self._folder / "socket"
-        programs = {"python": "", "medaccord": f"-I -S '{warm}' ask '{socket}'"}
-        for name, runs in programs.items():
-            file = self.path / name
-            file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {runs} "$@"\n', encoding="utf-8")
-            file.chmod(0o755)
-        self._process = subprocess.Popen(
-            [sys.executable, str(warm), "serve", str(socket)],
-            env=os.environ | {"PYTHONPATH": str(Path(medaccord.__file__).parents[1])},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
-
-    def close(self) -> None:
-        _end(self._process)
-        shutil.rmtree(self._folder)
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
