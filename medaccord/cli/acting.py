@@ -312,6 +312,8 @@ def chosen(wallet: Wallet, settings: Settings) -> WalletAccount:
     found = [each for each in held if there in (None, each.gatekeeper)]
     if not found:  # one that was made before anybody knew where it would be used
         found = [each for each in held if each.gatekeeper is None]
+    # One that enrolling was refused for waits for the next code, and stands for nothing yet.
+    found = [each for each in found if each.used] or found
     if len(found) == 1:
         return found[0]
     where = "the wallet" if there is None else f"the wallet, at {there}"

@@ -38,6 +38,18 @@ def test_enrolling_is_refused_and_its_account_is_kept_for_the_next_time_when_the
     assert person.done("relationship", "enrol", ward.code())["account"] == newcomer.account
 
 
+def test_account_that_is_enrolled_is_meant_when_enrolling_again_was_refused(
+    newcomer: Owner, ward: Ward
+) -> None:
+    person, code = newcomer.person, ward.code()
+    enrolled = person.done("relationship", "enrol", code)["account"]
+    assert "code" in person.refused("relationship", "enrol", code, code=2)
+    assert [each.used for each in newcomer.wallet.accounts()] == [True, False]
+    person.done("relationship", "accept")
+    (listed,) = person.done("relationship", "list")["relationships"]
+    assert (listed["patient"], listed["state"]) == (enrolled, "active")
+
+
 def test_enrolling_is_refused_when_no_gatekeeper_is_named(newcomer: Owner) -> None:
     line = newcomer.person.refused("relationship", "enrol", "X", code=2, MEDACCORD_GATEKEEPER="")
     assert line.startswith("at which hospital? ")
