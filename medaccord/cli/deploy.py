@@ -306,5 +306,8 @@ def _told(
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     for name, contract in document["contracts"].items():
         yield f"{name}: {contract}"
-    yield f"Founder: {document['founder']}, its profile in {document['profileFile']}"
+    yield (
+        f"Founder: {document['founder']}. Bring its name to a gatekeeper, once one runs:"
+        f" `medaccord org publish {document['profileFile']}`"
+    )
     yield f"Record: {document['record']}"

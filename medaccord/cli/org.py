@@ -29,6 +29,7 @@ from medaccord.cli.profiles import (
     NameOption,
     ProfileOption,
     described,
+    kept_beside,
     read_profile,
 )
 from medaccord.cli.times import end_of
@@ -76,6 +77,7 @@ def wish(
     public = None if key is None else digest(key)
     actor, contracts = acting(flags), connected(flags)
     organisation = described(contracts.account_id(actor.account), profile, name, gatekeeper)
+    profile_file = kept_beside(organisation, file) if profile is None else profile
     wished = AdmissionWish(
         admission=Admission.sign(
             contracts,
@@ -95,9 +97,15 @@ def wish(
             "file": str(file),
             "account": wished.account,
             "name": organisation.name,
+            "profileFile": str(profile_file),
             "deadline": deadline,
         },
-        f"{file}: hand it to a member, who proposes to admit {organisation.name} until {deadline}.",
+        [
+            f"{file}: hand it to a member, who proposes to admit {organisation.name} until"
+            f" {deadline}.",
+            "Once admitted, bring your name to each gatekeeper:"
+            f" `medaccord org publish {profile_file}`",
+        ],
         as_json=as_json,
     )
 

@@ -43,7 +43,7 @@ def end_of(until: str | None, days: int | None, now: datetime) -> datetime:
 
     Args:
         until: the time, see `moment`.
-        days: from now.
+        days: from now, in whole seconds, rounded down.
         now: the time of the chain.
 
     Raises:
@@ -54,6 +54,6 @@ def end_of(until: str | None, days: int | None, now: datetime) -> datetime:
     if until is not None:
         return moment(until)
     try:
-        return now + timedelta(days=days or 0)
+        return now.replace(microsecond=0) + timedelta(days=days or 0)
     except OverflowError as error:
         raise InvalidInput(f"{days} days are too many") from error

@@ -28,6 +28,8 @@ def test_organisation_is_admitted_from_its_wish(ward: Ward) -> None:
     wish = json.loads(ward.wish.read_text(encoding="utf-8"))
     profile = OrganisationProfile.parse(wish["organisation"])
     assert (profile.name, hex_digest(profile.hash)) == ("Hospital B", b["profile"])
+    beside = ward.wish.with_name(f"{ward.b.account}.profile.json")
+    assert OrganisationProfile.parse(beside.read_bytes()) == profile
     keys = Keystore(ward.b.person.program_folder / "keystore").x25519_keys()
     assert b["key"] in [hex_digest(each) for each in keys]
 
