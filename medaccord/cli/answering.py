@@ -16,7 +16,7 @@ from medaccord.cli.fhir_forms import ConsentFile, in_place_of
 from medaccord.cli.output import JsonOption, say
 from medaccord.cli.own_files import handed_in
 from medaccord.cli.times import day, moment
-from medaccord.client import Patient, ReceivedRequest
+from medaccord.client import ActionReceipt, Patient, ReceivedRequest
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.errors import InvalidInput, InvalidRequest
 from medaccord.core.identifiers import Address, Digest, digest, hex_digest
@@ -114,14 +114,7 @@ def grant(
             receipt = patient.consents.grant(
                 received, valid_until=end, wait=not no_wait, **narrower
             )
-    say_done(
-        receipt,
-        f"You allowed it: consent {hex_digest(receipt.id)}.",
-        as_json=as_json,
-        consent=hex_digest(receipt.id),
-        request=hex_digest(received.digest),
-        sentence=sentence,
-    )
+    _say_allowed(receipt, sentence, received.digest, as_json=as_json)
 
 
 def _offer(flags: Flags, file: Path, *, yes: bool, wait: bool, as_json: bool) -> None:
@@ -135,12 +128,18 @@ def _offer(flags: Flags, file: Path, *, yes: bool, wait: bool, as_json: bool) ->
             receipt = patient.consents.offer(
                 grantee, stated.terms, valid_from=start, valid_until=end, wait=wait
             )
+    _say_allowed(receipt, sentence, None, as_json=as_json)
+
+
+def _say_allowed(
+    receipt: ActionReceipt, sentence: str, request: Digest | None, *, as_json: bool
+) -> None:
     say_done(
         receipt,
-        f"You allowed it: consent {hex_digest(receipt.id)}.",
+        f"{sentence} That is consent {hex_digest(receipt.id)}.",
         as_json=as_json,
         consent=hex_digest(receipt.id),
-        request=None,
+        request=None if request is None else hex_digest(request),
         sentence=sentence,
     )
 

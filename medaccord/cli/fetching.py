@@ -25,9 +25,10 @@ from medaccord.cli.progress import progress_bar
 from medaccord.cli.record_files import as_line, receipt_line, to_folder, to_ndjson
 from medaccord.client import Patient, Provider, RecordPages, ReleasedRecord
 from medaccord.core.canonical import document_bytes
-from medaccord.core.errors import InvalidInput
+from medaccord.core.errors import AccessRefused, InvalidInput
 from medaccord.core.identifiers import Address, address, hex_digest
 from medaccord.core.purposes import Purpose
+from medaccord.core.refusals import Refusal
 from medaccord.core.resource_types import RESOURCE_TYPES, is_record
 from medaccord.fhir import collection
 from medaccord.fhir.naming import Element
@@ -290,7 +291,17 @@ def _others(provider: Provider, patient: Address, purpose: Purpose) -> _Reading:
 
     def everything(identity: str | None) -> RecordPages:
         if identity is None:
-            found = next(records.search("Patient", patient, purpose=purpose), None)
+            try:
+                found = next(records.search("Patient", patient, purpose=purpose), None)
+            except AccessRefused as refused:
+                if refused.reason is not Refusal.SCOPE_NOT_COVERED:
+                    raise
+                raise AccessRefused(
+                    refused.reason,
+                    f"{refused.detail} Name what it covers, as --search Observation; or name the"
+                    " Patient with --id for all that it covers.",
+                    consent=refused.consent,
+                ) from refused
             if found is None:
                 raise InvalidInput("no Patient resource may be read: name its id with --id")
             identity = found.name.partition("/")[2]

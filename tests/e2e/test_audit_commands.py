@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medaccord.core.audit import AuditEntry
-from tests.e2e.ward import LABORATORY, Ward, json_lines
+from tests.e2e.ward import LABORATORY, PATIENT_ID, Ward, json_lines
 from tests.unit.fhir.balp import check
 
 
@@ -147,3 +147,13 @@ def test_steward_has_no_log_of_somebody_unknown(ward: Ward) -> None:
 
 def test_patient_of_nobody_has_no_log(ward: Ward) -> None:
     assert ward.stranger.person.refused("audit", "list").startswith("unknown-patient: ")
+
+
+def test_reader_is_told_how_to_ask_for_what_is_covered_when_everything_is_not(ward: Ward) -> None:
+    asked = ("records", "list", "--patient", ward.patient.account)
+    told = ward.b.person.refused(*asked)
+    assert told.startswith("scope-not-covered: ")
+    assert told.endswith(" or name the Patient with --id for all that it covers.")
+    found = ward.b.person.done(*asked, "--id", PATIENT_ID)["records"]
+    kinds = {each["record"].partition("/")[0] for each in found}
+    assert kinds == {"Observation", "Organization"}  # which the Observations refer to

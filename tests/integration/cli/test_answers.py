@@ -195,7 +195,8 @@ def test_consent_ends_when_it_is_revoked_and_all_do_at_once(patient: Owner) -> N
 def test_command_says_which_account_is_meant_when_the_wallet_has_several(
     patient: Owner, ward: Ward
 ) -> None:
-    patient.wallet.new_account(gatekeeper=ward.url)
+    second = patient.wallet.new_account(gatekeeper=ward.url).account
+    patient.wallet.used(second, steward=ward.stage.a.account)
     line = patient.person.refused("inbox", code=2)
     assert line.startswith("which account? There are 2 in the wallet, at ")
     first = patient.wallet.accounts()[0].account
