@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
+from urllib.parse import parse_qsl, quote, unquote
 
 import typer
 
@@ -17,7 +18,7 @@ from medaccord.cli.times import moment
 from medaccord.client.evidence import ChainEvidence
 from medaccord.core.audit import AuditEntry
 from medaccord.core.errors import InvalidDocument, InvalidInput, LogMismatch
-from medaccord.core.identifiers import Digest, address, hex_digest
+from medaccord.core.identifiers import AccountId, Digest, address, hex_digest
 from medaccord.core.log_filter import LogFilter
 from medaccord.core.receipts import SignedReceipt
 from medaccord.gatekeeper import log_export
@@ -228,14 +229,40 @@ def _verified(document: dict[str, Any]) -> list[str]:
 
 
 def _line(entry: AuditEntry, opened: OpenedLog) -> str:
-    who = "nobody known" if entry.requester is None else opened.name(entry.requester)
+    patient, steward = opened.keeper.patient, opened.keeper.steward
+    if entry.requester is None:
+        who = "nobody known"
+    elif entry.requester == patient.address != steward.address:  # a steward has its own log too
+        who = "the patient"
+    else:
+        who = opened.name(entry.requester)
     return "\t".join(
         (
             str(entry.number),
             f"{entry.at:%Y-%m-%d %H:%M}",
             who,
             entry.outcome,
-            entry.query or entry.action,
+            readable(entry.query, patient) or entry.action,
             entry.reason,
         )
     )
+
+
+def readable(query: str, patient: AccountId) -> str:
+    """What was asked for, without what is so in every line of a patient's log.
+
+    Args:
+        query: as the log has it.
+        patient: whose log it is.
+    """
+    asked, of, purpose = query.partition(" for ")
+    path, _, parameters = asked.partition("?")
+    told = [
+        f"{name}={value}"
+        for name, value in parse_qsl(parameters, keep_blank_values=True)
+        if name != "_count" and patient.address not in value
+    ]
+    text = unquote("?".join((path, "&".join(told))) if told else path)
+    # Whoever asked chose it, and may not speak to the terminal of who reads it.
+    plain = "".join(each if each.isprintable() else quote(each) for each in text)
+    return f"{plain}{of}{purpose}"

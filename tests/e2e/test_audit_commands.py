@@ -41,10 +41,13 @@ def test_patient_sees_who_looked(ward: Ward) -> None:
 
 
 def test_lines_name_who_it_was(ward: Ward) -> None:
+    ward.patient.person.done("records", "list", "--search", "Observation")
     shown = ward.patient.person.run("audit", "list", "--outcome", "released")
     assert (shown.code, shown.errors) == (0, "")
     assert all(line.count("\t") == 5 for line in shown.output.splitlines())
-    assert "Observation?category=laboratory" in shown.output.replace("%3D", "=")
+    assert "\tObservation?category=laboratory for TREAT\t" in shown.output
+    assert "\tthe patient\t" in shown.output
+    assert ward.patient.account not in shown.output  # it is so in every line
 
 
 def test_patient_verifies_the_log_and_what_others_hold_of_it(
