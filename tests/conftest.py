@@ -1,8 +1,9 @@
-"""What every test shares: databases of both kinds, and Hypothesis without deadlines.
+"""What every test shares: databases of both kinds, Hypothesis without deadlines, and Ctrl-C.
 
 Without deadlines, since machines that test are busy ones.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests import databases
 
 settings.register_profile("medaccord", deadline=None)
 settings.load_profile("medaccord")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As a shell has it for what it starts in the background; what tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

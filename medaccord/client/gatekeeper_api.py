@@ -42,7 +42,7 @@ MAX_ANSWER: Final = 256 * 1024 * 1024
 _WHOLE_SECONDS: Final = 300.0
 """How long an answer may go on coming."""
 
-_CODED: Final = ("content-encoding", "content-length", "transfer-encoding")
+_CODED: Final = (b"content-encoding", b"content-length", b"transfer-encoding")
 """Headers that tell how an answer came, and not what it says."""
 
 _BROKEN: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
@@ -191,7 +191,7 @@ def _whole(coming: httpx.Response, patience: float) -> httpx.Response:
             raise TransportError(f"{coming.url.host} answers with more than {MAX_ANSWER} bytes")
         if time.monotonic() > ends:
             raise TransportError(f"{coming.url.host} does not come to the end of its answer")
-    kept = [each for each in coming.headers.multi_items() if each[0].lower() not in _CODED]
+    kept = [each for each in coming.headers.raw if each[0].lower() not in _CODED]
     return httpx.Response(
         coming.status_code, headers=kept, content=bytes(content), request=coming.request
     )

@@ -74,7 +74,7 @@ OF_A_PATIENT = {
 OF_A_PROVIDER = {
     "relationships": {"accept", "decline", "end", "list", "propose"},
     "requests": {"as_fhir", "cancel", "draft", "from_fhir", "leave", "list", "send", "terms"},
-    "consents": {"list"},
+    "consents": {"history"},
     "records": {"everything", "pointer", "provenance", "read", "search", "vread"},
     "emergency": {"disclose", "match", "open", "undisclosed"},
 }
