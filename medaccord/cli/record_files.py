@@ -3,7 +3,7 @@
 | Form   | A record                                                | A steward's receipt       |
 |--------|---------------------------------------------------------|---------------------------|
 | NDJSON | ``{"record": {…}, "proof": {…}}``, a line               | ``{"receipt": {…}}``      |
-| folder | ``Type/id.json``, and its proof ``Type/id.proof.json``  | a line, `receipts.ndjson` |
+| folder | ``Type/id.json``, and its proof ``Type/id.json.proof``  | a line, `receipts.ndjson` |
 
 A record is written in the bytes that were anchored.
 """
@@ -35,7 +35,8 @@ __all__ = ["Proven", "as_line", "read", "receipt_line", "to_folder", "to_ndjson"
 RECEIPTS: Final = "receipts.ndjson"
 """What a folder has the receipts in."""
 
-_PROOF: Final = ".proof.json"
+_PROOF: Final = ".proof"
+"""What a proof's name has after that of its record: the id of a record may end as it likes."""
 _MOST_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -101,7 +102,7 @@ def to_folder(path: Path, records: Iterable[ReleasedRecord], rest: Callable[[], 
             (path / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
             with written(path / kind / f"{identity}.json") as out:
                 out.write(each.record)
-            with written(path / kind / f"{identity}{_PROOF}") as out:
+            with written(path / kind / f"{identity}.json{_PROOF}") as out:
                 out.write(document_bytes(each.proof.document()))
         receipts = path / RECEIPTS
         before = b""
@@ -116,7 +117,7 @@ def read(path: Path, proof: Path | None = None) -> Iterator[Proven | SignedRecei
 
     Args:
         path: the file, or the folder.
-        proof: where the proof of the one record is; unless given, beside it, `….proof.json`.
+        proof: where the proof of the one record is; unless given, beside it, `….proof`.
 
     Raises:
         InvalidInput: it cannot be read, or is something else.
@@ -126,10 +127,8 @@ def read(path: Path, proof: Path | None = None) -> Iterator[Proven | SignedRecei
         return
     if proof is not None:
         raise InvalidInput("a proof is for one record: leave out --proof for a folder")
-    files = sorted(path.rglob("*.json"))
-    for each in files:
-        if not each.name.endswith(_PROOF):
-            yield _one(each, None, handed_in(each, what="the record", limit=_MOST_BYTES))
+    for each in sorted(path.rglob("*.json")):
+        yield _one(each, None, handed_in(each, what="the record", limit=_MOST_BYTES))
     if (path / RECEIPTS).exists():
         yield from _of_file(path / RECEIPTS, None)
 
@@ -165,7 +164,7 @@ def _from_line(where: str, line: bytes) -> Proven | SignedReceipt:
 
 
 def _one(path: Path, proof: Path | None, content: bytes) -> Proven:
-    beside = proof or path.with_name(f"{path.name.removesuffix('.json')}{_PROOF}")
+    beside = proof or path.with_name(f"{path.name}{_PROOF}")
     if proof is None and not beside.exists():
         raise InvalidInput(f"what proves {path}? There is no {beside}: name it with --proof")
     with _located(str(path)):

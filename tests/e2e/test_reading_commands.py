@@ -75,7 +75,7 @@ def test_everything_is_written_to_a_folder_that_checks(
     assert told["records"] == len(laboratory) + 1
     for name in (*laboratory, f"Patient/{PATIENT_ID}"):
         assert (folder / f"{name}.json").read_bytes() == RESOURCES[name]
-        RecordProof.parse((folder / f"{name}.proof.json").read_bytes())
+        RecordProof.parse((folder / f"{name}.json.proof").read_bytes())
     checked = ward.stranger.person.done("records", "verify", str(folder), "--by", ward.a.account)
     assert len(checked["records"]) == told["records"] + told["included"]
     assert checked["receipts"] == told["receipts"]
