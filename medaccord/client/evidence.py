@@ -131,22 +131,10 @@ class ChainEvidence:
         if number > self._network.head().number - self._network.confirmations:
             return frozenset()
         found = frozenset(
-            _anchor(event)
+            event.anchor
             for event in events.fetch(self._network, self._contracts, number, number)
             if isinstance(event, events.Anchored)
         )
         with self._lock:
             self._final[number] = found
         return found
-
-
-def _anchor(event: events.Anchored) -> Anchor:
-    return Anchor(
-        account=event.account,
-        topic=event.topic,
-        previous=event.previous,
-        root=event.root,
-        head=event.head,
-        block_number=event.block.number,
-        transaction=event.transaction,
-    )

@@ -249,15 +249,7 @@ class Projection:
     # --- Anchors ---
 
     def _anchored(self, event: events.Anchored) -> None:
-        anchor = Anchor(
-            account=event.account,
-            topic=event.topic,
-            previous=event.previous,
-            root=event.root,
-            head=event.head,
-            block_number=event.block.number,
-            transaction=event.transaction,
-        )
+        anchor = event.anchor
         self.streams.append((event.account, event.topic), anchor)
         key = (event.account, event.topic, event.root)
         if self.roots.get(key) is None:  # a root that is appended again was there from the first

@@ -5,6 +5,7 @@ Integers are as the contracts hold them; times are Unix seconds.
 
 from dataclasses import dataclass
 
+from medaccord.core.anchors import Anchor
 from medaccord.core.blocks import BlockRef
 from medaccord.core.identifiers import Address, ConsentId, Digest
 
@@ -320,3 +321,16 @@ class Anchored(Event):
     previous: Digest
     root: Digest
     head: Digest
+
+    @property
+    def anchor(self) -> Anchor:
+        """The append, as proofs name it."""
+        return Anchor(
+            account=self.account,
+            topic=self.topic,
+            previous=self.previous,
+            root=self.root,
+            head=self.head,
+            block_number=self.block.number,
+            transaction=self.transaction,
+        )

@@ -14,7 +14,6 @@ import pytest
 from medaccord.chain import actions, events
 from medaccord.client import GivenConsent, Patient, Provider, ReceivedRequest
 from medaccord.client.audit_log import CountedRefusals
-from medaccord.core.anchors import Anchor
 from medaccord.core.consent_status import ConsentStatus
 from medaccord.core.errors import (
     InvalidDocument,
@@ -335,17 +334,8 @@ def test_provenance_has_the_signature_when_somebody_else_sent_the_append(
     signed = actions.signed(action, stage.a.signer)
     (event,) = actions.submit(stage.b.sender, signed).events
     assert isinstance(event, events.Anchored)
-    anchor = Anchor(
-        account=event.account,
-        topic=event.topic,
-        previous=event.previous,
-        root=event.root,
-        head=event.head,
-        block_number=event.block.number,
-        transaction=event.transaction,
-    )
     record = read(clinician, laboratory[0], patient)
-    moved = replace(record, proof=replace(record.proof, anchor=anchor))
+    moved = replace(record, proof=replace(record.proof, anchor=event.anchor))
     (origin,) = clinician.records.provenance(moved)
     check_r4(origin)
     (signature,) = origin["signature"]
